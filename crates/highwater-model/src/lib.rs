@@ -15,14 +15,23 @@
 //! | [`peak`] | the highest use of the last minute |
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test"))]
 
 #[cfg(test)]
 extern crate std;
 
+pub mod cause;
+pub mod judge;
+pub mod level;
 pub mod limit;
+pub mod peak;
 pub mod sample;
 pub mod units;
 
+pub use cause::Cause;
+pub use judge::{Change, Episode, Holds, Judge, Peak, Reason, Stay, Transition, Transitions};
+pub use level::{Level, Levels, LevelsError, LevelsFault, Line, ParseThresholdError, Threshold};
 pub use limit::{Candidate, Limit, LimitSource};
+pub use peak::TrailingPeak;
 pub use sample::{Allocator, Cgroup, CgroupEvents, Glance, Pressure, Process, Sample};
 pub use units::{Bytes, ParseBytesError, Percent, SinceStart};

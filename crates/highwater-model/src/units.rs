@@ -133,6 +133,9 @@ impl FromStr for Bytes {
 pub struct Percent(u16);
 
 impl Percent {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
     /// `points` percent.
     ///
     /// `None` above 100.
@@ -196,3 +199,6 @@ impl SinceStart {
         self.0.saturating_sub(earlier.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,334 @@
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use super::*;
+use crate::{Cgroup, LimitSource, Threshold};
+
+const LIMIT: u64 = 1000;
+
+/// A judge with the default levels and holds: 75/85/95 %, 30/10/0 s in, 60/60/30 s out.
+fn judge() -> Judge {
+    Judge::new(Levels::default(), Holds::default())
+}
+
+fn limit(bytes: u64) -> Option<Limit> {
+    Some(Limit { bytes: Bytes::new(bytes), source: LimitSource::Cgroup, scope: 7 })
+}
+
+fn sample(second: u64, used: u64) -> Sample {
+    Sample { at: SinceStart::from_secs(second), used: Some(Bytes::new(used)), limit: limit(LIMIT), ..Sample::default() }
+}
+
+/// Judges one sample a second of each `(seconds, used)` in turn and writes down what was decided.
+fn run(judge: &mut Judge, shape: &[(u64, u64)]) -> Vec<String> {
+    let mut told = Vec::new();
+    let mut second = 0;
+    for (seconds, used) in shape {
+        for _ in 0..*seconds {
+            told.extend(judge.judge(&sample(second, *used)).iter().map(line));
+            second += 1;
+        }
+    }
+    told
+}
+
+fn line(transition: &Transition) -> String {
+    let at = transition.at.elapsed().as_secs();
+    let reason = transition.reason.as_str();
+    let secs = |at: SinceStart| at.elapsed().as_secs();
+    match transition.change {
+        Change::Begun(episode) => std::format!("{at} begun {} since {} {reason}", episode.level, secs(episode.began)),
+        Change::Changed(episode, stay) => {
+            std::format!("{at} {} -> {} since {} {reason}", stay.level, episode.level, secs(stay.to))
+        }
+        Change::Ended(episode, stay) => std::format!(
+            "{at} ended {} after {} s peak {} {reason}",
+            stay.level,
+            episode.duration().as_secs(),
+            episode.peak.used.get(),
+        ),
+        Change::OomKill(count) => std::format!("{at} killed {count}"),
+    }
+}
+
+#[test]
+fn a_level_is_entered_after_its_hold_and_dated_from_the_crossing() {
+    assert_eq!(run(&mut judge(), &[(5, 100), (60, 760)]), ["35 begun elevated since 5 held"]);
+    assert_eq!(run(&mut judge(), &[(5, 100), (20, 860)]), ["15 begun high since 5 held"]);
+    assert_eq!(run(&mut judge(), &[(5, 100), (2, 960)]), ["5 begun critical since 5 held"]);
+}
+
+#[test]
+fn a_burst_shorter_than_the_hold_is_silent() {
+    assert_eq!(run(&mut judge(), &[(5, 100), (29, 760), (5, 100), (29, 760), (100, 100)]), [""; 0]);
+}
+
+#[test]
+fn one_episode_holds_all_its_levels_and_ends_with_its_peak() {
+    let shape = [(10, 100), (40, 760), (20, 900), (10, 970), (100, 100)];
+    assert_eq!(
+        run(&mut judge(), &shape),
+        [
+            "40 begun elevated since 10 held",
+            "60 elevated -> high since 50 held",
+            "70 high -> critical since 70 held",
+            "110 critical -> high since 80 recovered",
+            "140 ended high after 70 s peak 970 recovered",
+        ]
+    );
+}
+
+#[test]
+fn the_times_at_the_levels_add_up_to_the_duration() {
+    let mut judge = judge();
+    let mut ended = None;
+    let shape = [(10, 100), (40, 760), (20, 900), (10, 970), (50, 870), (80, 100)];
+    let seconds = shape.iter().flat_map(|(seconds, used)| std::iter::repeat_n(*used, *seconds as usize));
+    for (second, used) in seconds.enumerate() {
+        for transition in judge.judge(&sample(second as u64, used)).iter() {
+            if let Change::Ended(episode, _) = transition.change {
+                ended = Some(episode);
+            }
+        }
+    }
+    let episode = ended.unwrap();
+    assert_eq!(episode.time_at.iter().sum::<Duration>(), episode.duration());
+    assert_eq!(episode.time_at.map(|time| time.as_secs()), [40, 70, 10]);
+}
+
+#[test]
+fn leave_holds_run_side_by_side() {
+    // 40 s at 96 % open all gates; from 50 % it takes the longest leave hold, 60 s, not 60 + 60 + 30.
+    let told = run(&mut judge(), &[(40, 960), (200, 500)]);
+    assert_eq!(told.last().unwrap(), "100 ended high after 40 s peak 960 recovered");
+}
+
+#[test]
+fn between_the_leave_and_the_enter_line_the_level_stays() {
+    assert_eq!(run(&mut judge(), &[(20, 860), (1000, 810)]), ["10 begun high since 0 held"]);
+}
+
+#[test]
+fn hovering_at_a_line_is_one_episode() {
+    let mut shape = Vec::new();
+    for _ in 0..500 {
+        shape.extend([(40, 760), (40, 740)]);
+    }
+    assert_eq!(run(&mut judge(), &shape), ["30 begun elevated since 0 held"]);
+}
+
+#[test]
+fn a_failed_reclaim_confirms_what_is_exceeded_at_once() {
+    let with_oom = |second, used, oom| {
+        let events = CgroupEvents { oom: Some(oom), ..CgroupEvents::default() };
+        Sample { cgroup: Some(Cgroup { id: 7, events, ..Cgroup::default() }), ..sample(second, used) }
+    };
+    let mut judge = judge();
+    assert_eq!(judge.judge(&with_oom(0, 100, 5)).iter().count(), 0);
+    assert_eq!(judge.judge(&with_oom(1, 860, 5)).iter().count(), 0);
+    let told: Vec<_> = judge.judge(&with_oom(2, 860, 6)).iter().map(line).collect();
+    assert_eq!(told, ["2 begun high since 1 kernel"]);
+}
+
+#[test]
+fn a_kill_is_told_with_its_count_but_not_across_directories() {
+    let with_kills = |second, id, kills| {
+        let events = CgroupEvents { oom_kills: Some(kills), ..CgroupEvents::default() };
+        Sample { cgroup: Some(Cgroup { id, events, ..Cgroup::default() }), ..sample(second, 100) }
+    };
+    let mut judge = judge();
+    let mut told = |sample: Sample| judge.judge(&sample).iter().map(line).collect::<Vec<_>>();
+    assert_eq!(told(with_kills(0, 7, 3)), [""; 0]);
+    assert_eq!(told(with_kills(1, 7, 5)), ["1 killed 2"]);
+    assert_eq!(told(with_kills(2, 8, 9)), [""; 0]);
+    assert_eq!(told(with_kills(3, 8, 10)), ["3 killed 1"]);
+}
+
+#[test]
+fn a_resized_limit_reclassifies_at_once_in_both_directions() {
+    let resized = |second, bytes| Sample { limit: limit(bytes), ..sample(second, 800) };
+    let mut judge = judge();
+    let mut told = |sample: Sample| judge.judge(&sample).iter().map(line).collect::<Vec<_>>();
+    assert_eq!(told(resized(0, 2000)), [""; 0]);
+    assert_eq!(told(resized(1, 900)), ["1 begun high since 1 limit_changed"]);
+    assert_eq!(told(resized(2, 2000)), ["2 ended high after 1 s peak 800 limit_changed"]);
+}
+
+#[test]
+fn another_limit_that_binds_is_judged_by_the_holds() {
+    let mut judge = judge();
+    let other = |second| Sample {
+        limit: Some(Limit { bytes: Bytes::new(900), source: LimitSource::Config, scope: 0 }),
+        ..sample(second, 800)
+    };
+    assert_eq!(judge.judge(&sample(0, 100)).iter().count(), 0);
+    assert_eq!((1..11).map(|second| judge.judge(&other(second)).iter().count()).sum::<usize>(), 0);
+    let told: Vec<_> = judge.judge(&other(11)).iter().map(line).collect();
+    assert_eq!(told, ["11 begun high since 1 held"]);
+}
+
+#[test]
+fn a_level_that_is_switched_off_is_left() {
+    let without_limit = |second| Sample { limit: None, ..sample(second, 960) };
+    let mut judge = judge();
+    assert_eq!(run(&mut judge, &[(5, 960)]).len(), 1);
+    let told: Vec<_> = judge.judge(&without_limit(5)).iter().map(line).collect();
+    assert_eq!(told, ["5 ended critical after 5 s peak 960 limit_changed"]);
+}
+
+#[test]
+fn an_unknown_sample_changes_nothing() {
+    let mut judge = judge();
+    assert_eq!(run(&mut judge, &[(5, 960)]).len(), 1);
+    let unknown = Sample { used: None, limit: None, ..sample(5, 0) };
+    assert_eq!(judge.judge(&unknown).iter().count(), 0);
+    assert_eq!(judge.level(), Level::Critical);
+}
+
+#[test]
+fn an_open_episode_is_ended_by_shutdown_and_only_once() {
+    let mut judge = judge();
+    run(&mut judge, &[(5, 960)]);
+    let ended = judge.shut_down(SinceStart::from_secs(9)).unwrap();
+    assert_eq!(line(&ended), "9 ended critical after 9 s peak 960 shutdown");
+    assert_eq!(judge.shut_down(SinceStart::from_secs(10)), None);
+    assert_eq!(judge.level(), Level::Normal);
+}
+
+#[test]
+fn a_second_episode_has_its_own_number_and_peak() {
+    let mut judge = judge();
+    run(&mut judge, &[(5, 990), (100, 100)]);
+    let mut last = None;
+    for second in 200..205 {
+        last = judge.judge(&sample(second, 955)).iter().next().copied().or(last);
+    }
+    let Some(Transition { change: Change::Begun(episode), .. }) = last else { unreachable!() };
+    assert_eq!((episode.number, episode.peak.used), (2, Bytes::new(955)));
+}
+
+#[test]
+fn a_glance_over_a_line_is_suspected_once_and_judged_by_the_sample_only() {
+    let mut judge = judge();
+    let glance = |used| Glance { used: Some(Bytes::new(used)), limit: limit(LIMIT), ..Glance::default() };
+    judge.judge(&sample(0, 100));
+    assert!(!judge.suspects(&glance(700)));
+    assert!(judge.suspects(&glance(760)));
+    assert!(judge.suspects(&glance(960)));
+    // The full read disagrees: it was page cache. Nothing was judged by the glance.
+    assert_eq!(judge.judge(&sample(1, 100)).iter().count(), 0);
+    // The full read agrees: the line is known to be exceeded and no longer a suspicion.
+    judge.judge(&sample(2, 760));
+    assert!(!judge.suspects(&glance(770)));
+    assert!(judge.suspects(&glance(870)));
+    assert!(!judge.suspects(&Glance::default()));
+}
+
+#[test]
+fn amounts_are_judged_without_a_limit() {
+    let levels = Levels::try_new(
+        Threshold::Amount(Bytes::new(500)),
+        Threshold::Amount(Bytes::new(800)),
+        Threshold::Amount(Bytes::new(900)),
+    )
+    .unwrap();
+    let mut judge = Judge::new(levels, Holds::default());
+    let without = |second, used| Sample { limit: None, ..sample(second, used) };
+    assert_eq!((0..30).map(|s| judge.judge(&without(s, 600)).iter().count()).sum::<usize>(), 0);
+    let told: Vec<_> = judge.judge(&without(30, 600)).iter().map(|t| t.change).collect();
+    assert!(matches!(told[..], [Change::Begun(Episode { level: Level::Elevated, .. })]));
+}
+
+#[test]
+fn the_cause_is_another_process_where_others_hold_most() {
+    let mut sample = sample(0, 960);
+    sample.process.anon = Some(Bytes::new(100));
+    sample.cgroup = Some(Cgroup { anon: Some(Bytes::new(900)), ..Cgroup::default() });
+    let causes: Vec<_> = judge().judge(&sample).iter().map(|t| t.cause.as_str().to_string()).collect();
+    assert_eq!(causes, ["other_process"]);
+}
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_sample() -> impl Strategy<Value = (u64, Option<u64>, u64, bool)> {
+        (
+            0u64..40,
+            proptest::option::weighted(0.95, 0u64..1200),
+            prop_oneof![20 => Just(LIMIT), 1 => 1u64..2000],
+            any::<bool>(),
+        )
+    }
+
+    /// Samples at rising moments, with gaps, unknown values, resizes and failed reclaims.
+    fn feed(judge: &mut Judge, shape: &[(u64, Option<u64>, u64, bool)], lift: u64) -> (Vec<Transition>, Vec<Level>) {
+        let (mut at, mut oom) = (0, 0);
+        let (mut told, mut levels) = (Vec::new(), Vec::new());
+        for (gap, used, bytes, failed) in shape {
+            at += gap;
+            oom += u64::from(*failed && lift == 0);
+            let events = CgroupEvents { oom: Some(oom), ..CgroupEvents::default() };
+            let sample = Sample {
+                at: SinceStart::from_secs(at),
+                used: used.map(|used| Bytes::new(used + lift)),
+                limit: limit(*bytes),
+                cgroup: Some(Cgroup { id: 1, events, ..Cgroup::default() }),
+                ..Sample::default()
+            };
+            told.extend(judge.judge(&sample).iter().copied());
+            levels.push(judge.level());
+        }
+        (told, levels)
+    }
+
+    proptest! {
+        #[test]
+        fn episodes_open_and_close_in_turn(shape in prop::collection::vec(any_sample(), 1..400)) {
+            let mut judge = judge();
+            let (told, _) = feed(&mut judge, &shape, 0);
+            let mut open = false;
+            for transition in &told {
+                match transition.change {
+                    Change::Begun(_) => { prop_assert!(!open); open = true; }
+                    Change::Changed(..) => prop_assert!(open),
+                    Change::Ended(..) => { prop_assert!(open); open = false; }
+                    Change::OomKill(_) => {}
+                }
+            }
+            prop_assert_eq!(open, judge.level() != Level::Normal);
+            prop_assert_eq!(judge.shut_down(SinceStart::from_secs(1 << 40)).is_some(), open);
+        }
+
+        #[test]
+        fn the_stays_of_an_episode_follow_one_another_and_fill_it(shape in prop::collection::vec(any_sample(), 1..400)) {
+            let (told, _) = feed(&mut judge(), &shape, 0);
+            let mut next = SinceStart::default();
+            for transition in &told {
+                match transition.change {
+                    Change::Begun(episode) => next = episode.began,
+                    Change::Changed(_, stay) => {
+                        prop_assert!(stay.from == next && stay.to >= stay.from && stay.to <= transition.at);
+                        next = stay.to;
+                    }
+                    Change::Ended(episode, stay) => {
+                        prop_assert!(stay.from == next && stay.to >= stay.from && stay.to <= transition.at);
+                        prop_assert_eq!(episode.time_at.iter().sum::<Duration>(), episode.duration());
+                    }
+                    Change::OomKill(_) => {}
+                }
+            }
+        }
+
+        #[test]
+        fn raising_every_sample_never_lowers_the_level(
+            shape in prop::collection::vec((0u64..40, (0u64..1200).prop_map(Some), Just(LIMIT), Just(false)), 1..300),
+            lift in 1u64..300,
+        ) {
+            let (_, low) = feed(&mut judge(), &shape, 0);
+            let (_, raised) = feed(&mut judge(), &shape, lift);
+            prop_assert!(low.iter().zip(&raised).all(|(low, raised)| low <= raised));
+        }
+    }
+}
