@@ -1,0 +1,98 @@
+//! Files that stay open: one `pread` from the start instead of open, read and close.
+//!
+//! The kernel writes the content of these files anew for each read from the start. Kept descriptors cost 0.3 to 0.4 us a
+//! read, where opening costs 1.5 to 2 us, and they still answer when the process has no descriptor left to open.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use crate::availability::{Availability, Fault, Reason};
+use crate::platform;
+
+/// The bytes that one file may have: `memory.stat` needs about 2 KiB, `/proc/self/cgroup` at most 16 paths.
+const CAPACITY: usize = 16 << 10;
+
+/// The one buffer into which all files are read, in turn.
+#[derive(Debug)]
+pub(crate) struct Scratch(Box<[u8]>);
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        Self(vec![0; CAPACITY].into_boxed_slice())
+    }
+
+    /// The whole lines of `file`.
+    ///
+    /// A file that fills the buffer ends at its last whole line, since half a number is a wrong number.
+    pub(crate) fn read(&mut self, file: &File) -> Result<&[u8], Fault> {
+        let read = platform::read_from_start(file, &mut self.0)?;
+        let content = self.0.get(..read).ok_or(Fault::Malformed)?;
+        if read < self.0.len() {
+            return Ok(content);
+        }
+        let end = content.iter().rposition(|byte| *byte == b'\n').ok_or(Fault::Malformed)?;
+        content.get(..=end).ok_or(Fault::Malformed)
+    }
+}
+
+/// A file that is kept open, and what came of the last attempt to read it.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    name: &'static str,
+    file: Option<File>,
+    availability: Availability,
+}
+
+impl Kept {
+    /// Opens `folder/name`; that it cannot be opened is remembered, not returned.
+    pub(crate) fn open(folder: &Path, name: &'static str) -> Self {
+        let mut kept = Self { name, file: None, availability: Availability::Absent };
+        match File::open(folder.join(name)) {
+            Ok(file) => {
+                kept.file = Some(file);
+                kept.availability = Availability::Available;
+            }
+            Err(error) => kept.note(error.into()),
+        }
+        kept
+    }
+
+    /// Reads the file and parses it with `parse`; `None` blanks what depends on it.
+    pub(crate) fn read<T>(&mut self, scratch: &mut Scratch, parse: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        let file = self.file.as_ref()?;
+        match scratch.read(file).and_then(|content| parse(content).ok_or(Fault::Malformed)) {
+            Ok(value) => {
+                self.availability = Availability::Available;
+                Some(value)
+            }
+            Err(fault) => {
+                self.note(fault);
+                None
+            }
+        }
+    }
+
+    /// The size that the system gives for the file.
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.file.as_ref()?.metadata().ok().map(|metadata| metadata.len())
+    }
+
+    /// What came of the last attempt.
+    pub(crate) fn availability(&self) -> Availability {
+        self.availability
+    }
+
+    fn note(&mut self, fault: Fault) {
+        self.availability = if fault.is_not_there() {
+            Availability::Absent
+        } else {
+            Availability::Unavailable(Reason::new(self.name, fault))
+        };
+    }
+}
+
+/// Reads a whole file of any size into memory of its own: for what is read once.
+pub(crate) fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+    std::fs::read(path)
+}

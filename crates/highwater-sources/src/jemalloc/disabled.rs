@@ -1,0 +1,33 @@
+//! Without feature `jemalloc`: nothing to read, and no finding.
+
+use highwater_model::Allocator;
+
+use super::{AllocatorKind, Settings};
+use crate::availability::Availability;
+
+/// Reads nothing.
+#[derive(Debug)]
+pub(crate) struct Reader;
+
+impl Reader {
+    pub(crate) fn open() -> Self {
+        Self
+    }
+
+    pub(crate) fn read(&mut self) -> Option<Allocator> {
+        None
+    }
+
+    pub(crate) fn kind(&self) -> AllocatorKind {
+        AllocatorKind::Other
+    }
+
+    pub(crate) fn availability(&self) -> Availability {
+        Availability::Absent
+    }
+}
+
+/// What is in force in jemalloc: nothing, since feature `jemalloc` is off.
+pub fn settings() -> Settings {
+    Settings::default()
+}

@@ -1,0 +1,183 @@
+//! With feature `jemalloc`: its numbers by `mallctl`, each behind the question whether this jemalloc has it.
+
+use std::ffi::{CStr, c_char};
+
+use highwater_model::{Allocator, Bytes};
+
+use self::mallctl::Key;
+use super::{AllocatorKind, Settings};
+use crate::availability::{Availability, Fault, Reason};
+
+mod mallctl;
+mod probe;
+
+pub use tikv_jemallocator::Jemalloc;
+
+/// The settings fit for observation: freed pages return although the program is idle, and `resident` means what the
+/// kernel holds.
+pub const CONF: &CStr = c"background_thread:true,cache_oblivious:false";
+
+/// The type of jemalloc's `malloc_conf`, a `const char *`, as a static that a binary exports.
+///
+/// jemalloc reads the symbol before `main`. It must be exported from the binary itself, since a linker drops a library's
+/// symbol that nothing refers to: `_rjem_malloc_conf`, or `malloc_conf` where jemalloc is built without its prefix.
+/// [`settings`] reads back what came of it.
+///
+/// ```
+/// use highwater_sources::jemalloc::{CONF, Conf};
+///
+/// #[unsafe(export_name = "_rjem_malloc_conf")]
+/// pub static MALLOC_CONF: Conf = Conf::new(CONF);
+/// # fn main() {}
+/// ```
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct Conf(*const c_char);
+
+impl Conf {
+    /// `text` as jemalloc expects it; it lives for ever, since jemalloc keeps no copy.
+    pub const fn new(text: &'static CStr) -> Self {
+        Self(text.as_ptr())
+    }
+}
+
+#[allow(unsafe_code, reason = "a static of a pointer needs Sync")]
+// SAFETY: the pointer leads to an immutable string that lives for ever, and nothing can change the pointer.
+unsafe impl Sync for Conf {}
+
+/// What is in force in jemalloc.
+pub fn settings() -> Settings {
+    let read = |name: &CStr| Key::<bool>::resolve(name)?.read().ok();
+    Settings {
+        background_thread: read(c"opt.background_thread"),
+        cache_oblivious: read(c"opt.cache_oblivious"),
+        profiling: read(c"opt.prof"),
+    }
+}
+
+/// The keys of jemalloc, resolved once.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    kind: AllocatorKind,
+    keys: Option<Keys>,
+    availability: Availability,
+}
+
+#[derive(Debug)]
+struct Keys {
+    epoch: Key<u64>,
+    allocated: Key<usize>,
+    active: Key<usize>,
+    resident: Key<usize>,
+    mapped: Key<usize>,
+    retained: Key<usize>,
+    metadata: Key<usize>,
+    merged: Merged,
+}
+
+/// Keys of all arenas together, which jemalloc numbers 4096. They are present without statistics, or absent, one by one.
+#[derive(Debug)]
+struct Merged {
+    page: Option<u64>,
+    dirty: Option<Key<usize>>,
+    muzzy: Option<Key<usize>>,
+    allocations: Option<[Key<u64>; 2]>,
+    deallocations: Option<[Key<u64>; 2]>,
+}
+
+impl Reader {
+    /// Tries the program's allocator and resolves the keys.
+    pub(crate) fn open() -> Self {
+        let kind = probe::kind();
+        if kind == AllocatorKind::JemallocNotInstalled {
+            return Self { kind, keys: None, availability: Availability::Absent };
+        }
+        match Keys::resolve() {
+            Ok(keys) => Self { kind, keys: Some(keys), availability: Availability::Available },
+            Err(reason) => Self { kind, keys: None, availability: Availability::Unavailable(reason) },
+        }
+    }
+
+    /// All numbers from one epoch.
+    ///
+    /// Costs 6 to 7 us for each arena in use, and waits while a heap profile is written.
+    pub(crate) fn read(&mut self) -> Option<Allocator> {
+        match self.keys.as_ref()?.read() {
+            Ok(allocator) => {
+                self.availability = Availability::Available;
+                Some(allocator)
+            }
+            Err(reason) => {
+                self.availability = Availability::Unavailable(reason);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn kind(&self) -> AllocatorKind {
+        self.kind
+    }
+
+    pub(crate) fn availability(&self) -> Availability {
+        self.availability
+    }
+}
+
+impl Keys {
+    fn resolve() -> Result<Self, Reason> {
+        Ok(Self {
+            epoch: required(c"epoch", "epoch")?,
+            allocated: required(c"stats.allocated", "stats.allocated")?,
+            active: required(c"stats.active", "stats.active")?,
+            resident: required(c"stats.resident", "stats.resident")?,
+            mapped: required(c"stats.mapped", "stats.mapped")?,
+            retained: required(c"stats.retained", "stats.retained")?,
+            metadata: required(c"stats.metadata", "stats.metadata")?,
+            merged: Merged::resolve(),
+        })
+    }
+
+    fn read(&self) -> Result<Allocator, Reason> {
+        self.epoch.write(1).map_err(|code| Reason::new("epoch", Fault::Os(code)))?;
+        let read = |key: &Key<usize>, part| {
+            key.read().map(|size| Bytes::new(size as u64)).map_err(|code| Reason::new(part, Fault::Os(code)))
+        };
+        Ok(Allocator {
+            allocated: read(&self.allocated, "stats.allocated")?,
+            active: read(&self.active, "stats.active")?,
+            resident: read(&self.resident, "stats.resident")?,
+            mapped: read(&self.mapped, "stats.mapped")?,
+            retained: read(&self.retained, "stats.retained")?,
+            metadata: read(&self.metadata, "stats.metadata")?,
+            dirty: self.merged.bytes(self.merged.dirty.as_ref()),
+            muzzy: self.merged.bytes(self.merged.muzzy.as_ref()),
+            allocations: sum(self.merged.allocations.as_ref()),
+            deallocations: sum(self.merged.deallocations.as_ref()),
+        })
+    }
+}
+
+impl Merged {
+    fn resolve() -> Self {
+        let both = |small, large| Some([Key::resolve(small)?, Key::resolve(large)?]);
+        Self {
+            page: Key::<usize>::resolve(c"arenas.page").and_then(|key| key.read().ok()).map(|page| page as u64),
+            dirty: Key::resolve(c"stats.arenas.4096.pdirty"),
+            muzzy: Key::resolve(c"stats.arenas.4096.pmuzzy"),
+            allocations: both(c"stats.arenas.4096.small.nmalloc", c"stats.arenas.4096.large.nmalloc"),
+            deallocations: both(c"stats.arenas.4096.small.ndalloc", c"stats.arenas.4096.large.ndalloc"),
+        }
+    }
+
+    fn bytes(&self, pages: Option<&Key<usize>>) -> Option<Bytes> {
+        (pages?.read().ok()? as u64).checked_mul(self.page?).map(Bytes::new)
+    }
+}
+
+fn required<T: mallctl::Value>(name: &CStr, part: &'static str) -> Result<Key<T>, Reason> {
+    Key::resolve(name).ok_or(Reason::new(part, Fault::Os(libc::ENOENT)))
+}
+
+fn sum(counters: Option<&[Key<u64>; 2]>) -> Option<u64> {
+    counters?.iter().try_fold(0_u64, |sum, key| sum.checked_add(key.read().ok()?))
+}

@@ -1,0 +1,81 @@
+//! The kernel's numbers for this process, from `/proc/self`.
+
+use std::path::Path;
+
+use highwater_model::{Bytes, Process};
+
+use crate::availability::{Availability, Fault, Reason};
+use crate::file::{Kept, Scratch};
+use crate::parse::{stat, statm, status};
+use crate::platform;
+
+/// The kept files of one process.
+#[derive(Debug)]
+pub(crate) struct ProcessFiles {
+    page: Option<u64>,
+    statm: Kept,
+    status: Kept,
+    stat: Kept,
+    descriptors: Kept,
+}
+
+impl ProcessFiles {
+    /// Opens the files of the process that calls: a child after a fork that reads with these descriptors would see its
+    /// parent.
+    pub(crate) fn open(root: &Path) -> Self {
+        let folder = root.join("proc/self");
+        Self {
+            page: platform::page_size(),
+            statm: Kept::open(&folder, "statm"),
+            status: Kept::open(&folder, "status"),
+            stat: Kept::open(&folder, "stat"),
+            descriptors: Kept::open(&folder, "fd"),
+        }
+    }
+
+    /// All numbers. Resident memory comes first: it is compared with the allocator's numbers, which were read before it.
+    pub(crate) fn read(&mut self, scratch: &mut Scratch) -> Process {
+        let statm = self.statm.read(scratch, statm::parse);
+        let status = self.status.read(scratch, status::parse).unwrap_or_default();
+        let stat = self.stat.read(scratch, stat::parse);
+        Process {
+            rss: statm.and_then(|statm| self.pages(statm.resident)),
+            address_space: statm.and_then(|statm| self.pages(statm.size)),
+            anon: status.anon,
+            file: status.file,
+            shmem: status.shmem,
+            swap: status.swap,
+            peak: status.peak,
+            threads: status.threads,
+            // The size of this directory is the number of descriptors since Linux 6.2, and 0 before.
+            descriptors: self.descriptors.size().filter(|size| *size > 0),
+            minor_faults: stat.map(|stat| stat.minor_faults),
+            major_faults: stat.map(|stat| stat.major_faults),
+        }
+    }
+
+    /// Resident anonymous memory, from the cheapest file.
+    pub(crate) fn glance(&mut self, scratch: &mut Scratch) -> Option<Bytes> {
+        let statm = self.statm.read(scratch, statm::parse)?;
+        self.pages(statm.resident.checked_sub(statm.shared)?)
+    }
+
+    /// Whether the last reading of each file succeeded.
+    pub(crate) fn availability(&self) -> Availability {
+        let files = [&self.statm, &self.status, &self.stat];
+        let all = files.iter().fold(Availability::Absent, |all, kept| {
+            // One of several files that is missing is a fault; all of them missing is a system without /proc.
+            all.and(kept.availability())
+        });
+        match all {
+            Availability::Absent if platform::HAS_PROC => {
+                Availability::Unavailable(Reason::new("/proc/self", Fault::Os(libc::ENOENT)))
+            }
+            other => other,
+        }
+    }
+
+    fn pages(&self, pages: u64) -> Option<Bytes> {
+        pages.checked_mul(self.page?).map(Bytes::new)
+    }
+}
