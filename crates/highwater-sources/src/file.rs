@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::availability::{Availability, Fault, Reason};
 use crate::platform;
@@ -40,6 +40,7 @@ impl Scratch {
 #[derive(Debug)]
 pub(crate) struct Kept {
     name: &'static str,
+    path: PathBuf,
     file: Option<File>,
     availability: Availability,
 }
@@ -47,15 +48,26 @@ pub(crate) struct Kept {
 impl Kept {
     /// Opens `folder/name`; that it cannot be opened is remembered, not returned.
     pub(crate) fn open(folder: &Path, name: &'static str) -> Self {
-        let mut kept = Self { name, file: None, availability: Availability::Absent };
-        match File::open(folder.join(name)) {
-            Ok(file) => {
-                kept.file = Some(file);
-                kept.availability = Availability::Available;
-            }
-            Err(error) => kept.note(error.into()),
-        }
+        let mut kept = Self { name, path: folder.join(name), file: None, availability: Availability::Absent };
+        kept.retry();
         kept
+    }
+
+    /// Opens the file again where the last attempt to open or read it failed.
+    pub(crate) fn retry(&mut self) {
+        if self.file.is_some() && self.availability == Availability::Available {
+            return;
+        }
+        match File::open(&self.path) {
+            Ok(file) => {
+                self.file = Some(file);
+                self.availability = Availability::Available;
+            }
+            Err(error) => {
+                self.file = None;
+                self.note(error.into());
+            }
+        }
     }
 
     /// Reads the file and parses it with `parse`; `None` blanks what depends on it.
@@ -78,9 +90,21 @@ impl Kept {
         self.file.as_ref()?.metadata().ok().map(|metadata| metadata.len())
     }
 
-    /// What came of the last attempt.
+    pub(crate) fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// What came of the last attempt; a file that is not there is absent.
     pub(crate) fn availability(&self) -> Availability {
         self.availability
+    }
+
+    /// What came of the last attempt, where a file that is not there is a fault.
+    pub(crate) fn required(&self) -> Availability {
+        match self.availability {
+            Availability::Absent => Availability::Unavailable(Reason::new(self.name, Fault::Os(libc::ENOENT))),
+            other => other,
+        }
     }
 
     fn note(&mut self, fault: Fault) {

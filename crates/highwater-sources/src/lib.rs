@@ -15,6 +15,7 @@
 //! [`Sample`]: highwater_model::Sample
 
 pub mod availability;
+mod cgroup;
 mod file;
 pub mod jemalloc;
 mod parse;

@@ -4,6 +4,7 @@
 //! that is not understood is absent, and a file in which nothing is understood is `None`. All numbers are checked: what
 //! does not fit 64 bits is not a number.
 
+pub(crate) mod container;
 pub(crate) mod keyed;
 pub(crate) mod membership;
 pub(crate) mod memory_stat;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use highwater_model::{Bytes, Process};
 
-use crate::availability::{Availability, Fault, Reason};
+use crate::availability::Availability;
 use crate::file::{Kept, Scratch};
 use crate::parse::{stat, statm, status};
 use crate::platform;
@@ -60,19 +60,17 @@ impl ProcessFiles {
         self.pages(statm.resident.checked_sub(statm.shared)?)
     }
 
-    /// Whether the last reading of each file succeeded.
-    pub(crate) fn availability(&self) -> Availability {
-        let files = [&self.statm, &self.status, &self.stat];
-        let all = files.iter().fold(Availability::Absent, |all, kept| {
-            // One of several files that is missing is a fault; all of them missing is a system without /proc.
-            all.and(kept.availability())
-        });
-        match all {
-            Availability::Absent if platform::HAS_PROC => {
-                Availability::Unavailable(Reason::new("/proc/self", Fault::Os(libc::ENOENT)))
-            }
-            other => other,
+    /// Opens what failed.
+    pub(crate) fn retry(&mut self) {
+        for file in [&mut self.statm, &mut self.status, &mut self.stat, &mut self.descriptors] {
+            file.retry();
         }
+    }
+
+    /// What came of the last reading of each file.
+    pub(crate) fn availability(&self) -> Availability {
+        let of = if platform::HAS_PROC { Kept::required } else { Kept::availability };
+        [&self.statm, &self.status, &self.stat].into_iter().map(of).fold(Availability::Absent, Availability::and)
     }
 
     fn pages(&self, pages: u64) -> Option<Bytes> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::file::read_whole;
-use crate::parse::stat;
+use crate::parse::{container, stat};
 use crate::platform;
 
 /// When this process started, to the accuracy of the kernel's boot time: a second.
@@ -19,8 +19,15 @@ pub fn process_start_time(root: &Path) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(boot))?.checked_add(since_boot)
 }
 
-/// The id of the container that this process runs in: 64 hexadecimal digits.
+/// The id of the container that this process runs in, 64 hexadecimal digits, as far as the process itself can see it.
+///
+/// From `/proc/self/cgroup` below `root`, which is `/` but in tests; else from `/proc/self/mountinfo`. `None` outside of
+/// containers, and where a namespace hides the id, as in Kubernetes with cgroup v2.
 pub fn container_id(root: &Path) -> Option<String> {
-    let _ = root;
-    None
+    let own = root.join("proc/self");
+    let membership = read_whole(&own.join("cgroup")).unwrap_or_default();
+    if let Some(id) = container::in_membership(&membership) {
+        return Some(id.to_owned());
+    }
+    container::in_mounts(&read_whole(&own.join("mountinfo")).ok()?)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use highwater_model::{Bytes, Candidate, Glance, Limit, LimitSource, Sample, SinceStart, limit};
 
 use crate::availability::{Availability, Source};
+use crate::cgroup::Cgroups;
 use crate::file::Scratch;
 use crate::jemalloc::{self, AllocatorKind};
 use crate::process::ProcessFiles;
@@ -36,6 +37,7 @@ pub struct Sources {
     scratch: Scratch,
     jemalloc: jemalloc::Reader,
     process: ProcessFiles,
+    cgroups: Cgroups,
     /// Shared and swapped memory of the process at the last sample, which a glance does not read.
     rest: Option<Bytes>,
 }
@@ -44,52 +46,52 @@ impl Sources {
     /// Opens what there is. What cannot be opened is said by [`availability`](Self::availability) and tried again by
     /// [`refresh`](Self::refresh).
     pub fn open(options: Options, regions: Arc<Regions>) -> Self {
+        let mut scratch = Scratch::new();
         Self {
             process_id: std::process::id(),
-            scratch: Scratch::new(),
             jemalloc: jemalloc::Reader::open(),
             process: ProcessFiles::open(&options.root),
+            cgroups: Cgroups::open(&options.root, &mut scratch),
             rest: None,
+            scratch,
             options,
             regions,
         }
     }
 
-    /// The cheap signals, in about 1 us: an estimate of what is used and the limit that binds it.
+    /// The cheap signals: an estimate of what is used, and the limit that binds it, of the same candidates as a sample's.
     ///
-    /// `None` before the first sample, whose reclaimable part it builds on.
+    /// It reads the usage of each limited cgroup, and `statm` where the process's own use matters: without a limit, or with
+    /// a configured one. Nothing is known before the first sample, whose reclaimable part the estimate takes away.
     pub fn glance(&mut self, at: SinceStart) -> Glance {
-        let own = self.rest.and_then(|rest| Some(self.process.glance(&mut self.scratch)?.saturating_add(rest)));
-        let bound = limit::binding(self.configured(own));
-        Glance { at, used: bound.map_or(own, |bound| Some(bound.used)), limit: bound.map(|bound| bound.limit) }
+        self.cgroups.glance(&mut self.scratch);
+        let own = match self.rest {
+            Some(rest) if self.options.limit.is_some() || !self.cgroups.is_limited() => {
+                self.process.glance(&mut self.scratch).map(|anon| anon.saturating_add(rest))
+            }
+            _ => None,
+        };
+        let (used, limit) = self.judge(own);
+        Glance { at, used, limit }
     }
 
     /// A full reading.
     pub fn sample(&mut self, at: SinceStart) -> Sample {
-        // The allocator comes before the kernel: what it gives back in between is then missing from both, not from one.
+        self.follow_fork();
+        // The allocator comes before the kernel, so that both saw the same pages but for what came or went in between.
         let allocator = self.jemalloc.read();
         let process = self.process.read(&mut self.scratch);
+        let cgroup = self.cgroups.read(&mut self.scratch);
         self.rest = process.shmem.map(|shmem| shmem.saturating_add(process.swap.unwrap_or_default()));
-        let own = process.used();
-        let bound = limit::binding(self.configured(own));
-        Sample {
-            at,
-            used: bound.map_or(own, |bound| Some(bound.used)),
-            limit: bound.map(|bound| bound.limit),
-            allocator,
-            process,
-            cgroup: None,
-            external: self.regions.total(),
-        }
+        let (used, limit) = self.judge(process.used());
+        Sample { at, used, limit, allocator, process, cgroup, external: self.regions.total() }
     }
 
-    /// Looks again at what rarely changes: the cgroup that the process is in, its limits, and whether this is still the
-    /// process that opened the files.
+    /// Looks again at what rarely changes: in which cgroup the process is, all limits over it, and what could not be opened.
     pub fn refresh(&mut self) {
-        let process_id = std::process::id();
-        if process_id != self.process_id {
-            self.process_id = process_id;
-            self.process = ProcessFiles::open(&self.options.root);
+        if !self.follow_fork() {
+            self.process.retry();
+            self.cgroups.refresh(&mut self.scratch);
         }
     }
 
@@ -98,8 +100,8 @@ impl Sources {
         [
             (Source::Jemalloc, self.jemalloc.availability()),
             (Source::Proc, self.process.availability()),
-            (Source::Cgroup, Availability::Absent),
-            (Source::Pressure, Availability::Absent),
+            (Source::Cgroup, self.cgroups.availability()),
+            (Source::Pressure, self.cgroups.pressure()),
         ]
     }
 
@@ -108,8 +110,30 @@ impl Sources {
         self.jemalloc.kind()
     }
 
-    fn configured(&self, own: Option<Bytes>) -> Option<Candidate> {
-        let limit = Limit { bytes: self.options.limit?, source: LimitSource::Config, scope: 0 };
-        Some(Candidate { limit, used: own? })
+    /// What is used and the limit that binds it, where `own` is what the process itself uses.
+    fn judge(&self, own: Option<Bytes>) -> (Option<Bytes>, Option<Limit>) {
+        let configured = self.options.limit.zip(own).map(|(bytes, used)| {
+            let limit = Limit { bytes, source: LimitSource::Config, scope: 0 };
+            Candidate { limit, used }
+        });
+        match limit::binding(self.cgroups.candidates().chain(configured)) {
+            Some(bound) => (Some(bound.used), Some(bound.limit)),
+            // A limit that cannot be compared must not turn the use of a cgroup into that of a process.
+            None if self.cgroups.is_limited() => (None, None),
+            None => (own, None),
+        }
+    }
+
+    /// Opens everything again in a child that was forked: the files of its parent would still answer.
+    fn follow_fork(&mut self) -> bool {
+        let process_id = std::process::id();
+        let forked = process_id != self.process_id;
+        if forked {
+            self.process_id = process_id;
+            self.process = ProcessFiles::open(&self.options.root);
+            self.cgroups = Cgroups::open(&self.options.root, &mut self.scratch);
+            self.rest = None;
+        }
+        forked
     }
 }

@@ -1,0 +1,237 @@
+//! The cgroups that this process is in: which limits stand over it, and what is used of each.
+//!
+//! The process's own directory and its ancestors up to the mount point form a chain of at most [`MAX_DEPTH`] directories.
+//! Each limit in the chain is a candidate, with what is used in that same directory. Only directories that matter are
+//! read at a sample: those with a limit, or the process's own where none has one.
+
+use std::path::{Path, PathBuf};
+
+use highwater_model::{Bytes, Candidate, Cgroup, limit};
+
+use self::directory::Directory;
+use self::locate::{Hierarchy, Located, Version};
+use crate::availability::{Availability, Fault, Reason};
+use crate::file::{Kept, Scratch, read_whole};
+use crate::parse::{keyed, pressure};
+
+mod directory;
+mod locate;
+
+/// The directories that are kept, from the process's own upwards; limits above them are not seen. Kubernetes nests four
+/// deep, a user session of systemd five, and each directory costs two descriptors, one with a limit six.
+pub(crate) const MAX_DEPTH: usize = 8;
+
+/// The kept files of all cgroups that matter to this process.
+#[derive(Debug)]
+pub(crate) struct Cgroups {
+    root: PathBuf,
+    membership: Kept,
+    /// What `membership` said when the chain was opened.
+    seen: Vec<u8>,
+    meminfo: Kept,
+    chain: Chain,
+    located: Availability,
+}
+
+/// The process's own directory and its ancestors.
+#[derive(Debug, Default)]
+struct Chain {
+    directories: Vec<Directory>,
+    /// The one that stands for the process where nothing limits it: the lowest with the memory controller.
+    own: Option<usize>,
+    /// Pressure of the unified hierarchy, where memory is on v1.
+    unified_pressure: Option<Kept>,
+    pressure: Availability,
+}
+
+impl Cgroups {
+    pub(crate) fn open(root: &Path, scratch: &mut Scratch) -> Self {
+        let proc = root.join("proc");
+        let mut cgroups = Self {
+            root: root.to_path_buf(),
+            membership: Kept::open(&proc.join("self"), "cgroup"),
+            seen: Vec::new(),
+            meminfo: Kept::open(&proc, "meminfo"),
+            chain: Chain::default(),
+            located: Availability::Absent,
+        };
+        cgroups.locate(scratch);
+        cgroups.read_limits(scratch);
+        cgroups
+    }
+
+    /// Follows the process into another cgroup, opens what failed, and reads all limits again.
+    pub(crate) fn refresh(&mut self, scratch: &mut Scratch) {
+        self.membership.retry();
+        let seen = &self.seen;
+        let moved = self.membership.read(scratch, |content| Some(content != seen.as_slice())).unwrap_or_default();
+        if moved || matches!(self.availability(), Availability::Unavailable(_)) {
+            self.locate(scratch);
+        }
+        self.read_limits(scratch);
+    }
+
+    /// Reads everything of the directories that matter; the result is what [`candidates`](Self::candidates) compares.
+    ///
+    /// Returns the limited directory with the least headroom, or else the process's own.
+    pub(crate) fn read(&mut self, scratch: &mut Scratch) -> Option<Cgroup> {
+        let limited = self.is_limited();
+        for (index, directory) in self.chain.directories.iter_mut().enumerate() {
+            if directory.is_limited() || (!limited && self.chain.own == Some(index)) {
+                directory.read(scratch);
+            }
+        }
+        self.chain.report(scratch, limited)
+    }
+
+    /// Reads the usage of each limited directory, so that [`candidates`](Self::candidates) estimates with the reclaimable
+    /// part of the last [`read`](Self::read).
+    pub(crate) fn glance(&mut self, scratch: &mut Scratch) {
+        for directory in &mut self.chain.directories {
+            if directory.is_limited() {
+                directory.read_usage(scratch);
+            }
+        }
+    }
+
+    /// Whether a limit stands over the process, readable or not.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.chain.directories.iter().any(Directory::is_limited)
+    }
+
+    /// Each limit whose directory could be read.
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = Candidate> {
+        self.chain.directories.iter().flat_map(Directory::candidates)
+    }
+
+    /// What came of the last attempt to read the limits and what is used of them.
+    pub(crate) fn availability(&self) -> Availability {
+        let directories = self.chain.directories.iter().map(Directory::availability);
+        let worst = directories.fold(self.located.and(self.membership_fault()), Availability::and);
+        match worst {
+            Availability::Available if self.chain.own.is_none() => Availability::Absent,
+            other => other,
+        }
+    }
+
+    /// What came of the last attempt to read the pressure.
+    pub(crate) fn pressure(&self) -> Availability {
+        self.chain.pressure
+    }
+
+    /// Only that the file fails counts: that it is there says nothing about memory.
+    fn membership_fault(&self) -> Availability {
+        match self.membership.availability() {
+            Availability::Available => Availability::Absent,
+            other => other,
+        }
+    }
+
+    fn locate(&mut self, scratch: &mut Scratch) {
+        let content = self.membership.read(scratch, |content| Some(content.to_vec()));
+        let Some(content) = content else { return };
+        let mounts = match read_whole(&self.root.join("proc/self/mountinfo")) {
+            Ok(mounts) => mounts,
+            Err(error) => {
+                self.located = Availability::Unavailable(Reason::new("mountinfo", Fault::from(error)));
+                return;
+            }
+        };
+        let Located { memory, unified } = locate::locate(&content, &mounts);
+        let chain = match memory {
+            Ok(hierarchy) => {
+                self.located = if hierarchy.is_some() { Availability::Available } else { Availability::Absent };
+                Chain::open(&self.root, hierarchy.as_ref(), unified.as_ref())
+            }
+            Err(reason) => {
+                self.located = Availability::Unavailable(reason);
+                Chain::default()
+            }
+        };
+        // A limit that was known must not vanish because a file could not be opened this time: then `used` would change
+        // its meaning without a word. The old directories stay, unreadable, until the new ones can be opened.
+        let fault = self.located.and(chain.limits());
+        if matches!(fault, Availability::Unavailable(_)) && self.is_limited() {
+            self.located = fault;
+            return;
+        }
+        self.chain = chain;
+        self.seen = content;
+    }
+
+    fn read_limits(&mut self, scratch: &mut Scratch) {
+        let memory = self.meminfo.read(scratch, keyed::memory_total);
+        let last = self.chain.directories.len().checked_sub(1);
+        for (index, directory) in self.chain.directories.iter_mut().enumerate() {
+            directory.read_limits(scratch, memory, last == Some(index));
+        }
+        self.chain.own = self.chain.directories.iter().position(Directory::has_memory);
+        if let Some(own) = self.chain.own.and_then(|own| self.chain.directories.get_mut(own)) {
+            own.open_files();
+        }
+    }
+}
+
+impl Chain {
+    fn open(root: &Path, memory: Option<&Hierarchy>, unified: Option<&Hierarchy>) -> Self {
+        let Some(memory) = memory else { return Self::default() };
+        let unified_pressure = match memory.version {
+            Version::V1 => unified.and_then(|unified| directory::pressure(&unified.folders(root).next()?)),
+            Version::V2 => None,
+        };
+        let directories = memory.folders(root).take(MAX_DEPTH).map(|folder| Directory::open(folder, memory.version));
+        Self { directories: directories.collect(), own: None, unified_pressure, pressure: Availability::Absent }
+    }
+
+    fn limits(&self) -> Availability {
+        self.directories.iter().map(Directory::limits).fold(Availability::Absent, Availability::and)
+    }
+
+    fn report(&mut self, scratch: &mut Scratch, limited: bool) -> Option<Cgroup> {
+        let index = if limited { self.tightest()? } else { self.own? };
+        // A v1 cgroup counts kills of its own processes only: those below it, on the way to this process, count too.
+        let below = self.directories.get_mut(..index)?.iter_mut();
+        let kills_below = below.fold(None, |sum, directory| add(sum, directory.read_own_kills(scratch)));
+        let directory = self.directories.get_mut(index)?;
+        let mut cgroup = directory.report(scratch);
+        cgroup.limited = limited;
+        cgroup.events.oom_kills = add(cgroup.events.oom_kills, kills_below);
+        let pressure = self.unified_pressure.as_mut().or_else(|| directory.pressure_file());
+        match pressure {
+            Some(file) => {
+                cgroup.pressure = file.read(scratch, pressure::parse).unwrap_or_default();
+                self.pressure = file.availability();
+            }
+            None => self.pressure = Availability::Absent,
+        }
+        Some(cgroup)
+    }
+
+    /// The limited directory with the least headroom; the first where none of them could be read.
+    fn tightest(&self) -> Option<usize> {
+        let candidates = self.directories.iter().flat_map(Directory::candidates);
+        match limit::binding(candidates) {
+            Some(bound) => self.directories.iter().position(|directory| directory.id() == bound.limit.scope),
+            None => self.directories.iter().position(Directory::is_limited),
+        }
+    }
+}
+
+/// The sum of two counts, where an unknown one adds nothing.
+fn add(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.saturating_add(other)),
+        (known, None) | (None, known) => known,
+    }
+}
+
+/// A limit that can be reached: one above all memory of the machine is none.
+///
+/// One of exactly that size is one, since lxcfs shows a container its own limit as the machine's memory.
+fn within(limit: Bytes, memory: Option<Bytes>) -> bool {
+    // Without a limit, v1 shows the largest number of pages that it can count.
+    limit.get() < 1 << 62 && memory.is_none_or(|memory| limit <= memory)
+}
+
+#[cfg(test)]
+mod tests;
