@@ -140,11 +140,14 @@ make_images() {
 
     image "$DEMO_IMAGE" 10001 "$DEMO_BINARY" /demo
 
-    # The wget of the real images' health checks is not in these; both programs are asked from outside instead.
+    # Two differences to what a user runs. The wget of the real images' health checks is not in these: both programs are
+    # asked from outside instead. And a level is entered and left sooner.
     cat >"$WORK/overlay.yaml" <<'YAML'
 services:
   jaeger: {healthcheck: !reset null}
   prometheus: {healthcheck: !reset null}
+  demo:
+    environment: {HIGHWATER_HOLD_ELEVATED: 1s, HIGHWATER_HOLD_HIGH: 1s, HIGHWATER_HOLD_LEAVE: 2s}
 YAML
 }
 
