@@ -232,6 +232,3 @@ fn within(limit: Bytes, memory: Option<Bytes>) -> bool {
     // Without a limit, v1 shows the largest number of pages that it can count.
     limit.get() < 1 << 62 && memory.is_none_or(|memory| limit <= memory)
 }
-
-#[cfg(test)]
-mod tests;

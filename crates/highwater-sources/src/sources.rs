@@ -14,7 +14,6 @@ use crate::regions::Regions;
 
 /// Where to read, and what is known beforehand.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Options {
     /// The folder that stands for `/`: another one in tests only.
     pub root: PathBuf,
