@@ -85,7 +85,10 @@ mkdir -p "$cache"
 # A second run waits for the first, then finds its folder. The builds themselves do not inherit the lock: what they
 # leave running must not hold it.
 (
-    if command -v flock >/dev/null; then flock 9; fi
+    if command -v flock >/dev/null; then
+        flock 9
+        rm -rf "$cache"/.building.* # of a run that was killed: nobody else builds now
+    fi
     build "$@" 9>&-
 ) 9>"$cache/lock"
 
