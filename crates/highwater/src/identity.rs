@@ -1,0 +1,103 @@
+//! Identifiers: of this process's telemetry, of an episode, of one record.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+/// The id of an episode: the id of its trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EpisodeId([u8; 16]);
+
+impl EpisodeId {
+    pub(crate) fn random() -> Self {
+        // The low bit is set: an id of zeros alone would be an invalid trace id.
+        Self((random() | 1).to_be_bytes())
+    }
+
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The id as the 16 bytes of a W3C trace id.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+}
+
+impl fmt::Display for EpisodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+/// An episode that was begun, as everybody who tells of it shares it.
+///
+/// With the agent's own pipeline its id is set when the episode is judged to begin. With a host's tracer it becomes known
+/// when that tracer makes the root span, since only it can choose the id of its trace.
+#[derive(Debug)]
+pub(crate) struct EpisodeHandle {
+    pub(crate) id: OnceLock<EpisodeId>,
+    pub(crate) began: SystemTime,
+}
+
+impl EpisodeHandle {
+    pub(crate) fn new(began: SystemTime, id: Option<EpisodeId>) -> Arc<Self> {
+        Arc::new(Self { id: id.map_or_else(OnceLock::new, OnceLock::from), began })
+    }
+}
+
+/// A random UUID (version 4) in its usual form.
+pub(crate) fn uuid() -> String {
+    const VERSION: u128 = 0x4 << 76;
+    const VARIANT: u128 = 0b10 << 62;
+    let bits = (random() & !(0xf << 76) & !(0b11 << 62)) | VERSION | VARIANT;
+    let hex = format!("{bits:032x}");
+    let mut uuid = String::with_capacity(36);
+    for (index, digit) in hex.chars().enumerate() {
+        if matches!(index, 8 | 12 | 16 | 20) {
+            uuid.push('-');
+        }
+        uuid.push(digit);
+    }
+    uuid
+}
+
+/// 128 random bits: unique, not secret.
+///
+/// The standard library seeds each `RandomState` from the operating system's random numbers and changes it at every call;
+/// that is as much as an identifier needs, and saves a dependency where no OpenTelemetry is linked.
+fn random() -> u128 {
+    let half = || u128::from(RandomState::new().build_hasher().finish());
+    (half() << 64) | half()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_do_not_repeat() {
+        let ids: HashSet<_> = (0..10_000).map(|_| EpisodeId::random()).collect();
+        assert_eq!(ids.len(), 10_000);
+    }
+
+    #[test]
+    fn an_episode_id_prints_as_a_trace_id() {
+        let text = EpisodeId([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255]).to_string();
+        assert_eq!(text, "000102030405060708090a0b0c0d0eff");
+    }
+
+    #[test]
+    fn a_uuid_has_its_version_and_variant() {
+        for _ in 0..100 {
+            let uuid = uuid();
+            let groups: Vec<_> = uuid.split('-').map(str::len).collect();
+            assert_eq!(groups, [8, 4, 4, 4, 12], "{uuid}");
+            assert!(uuid.as_bytes()[14] == b'4' && b"89ab".contains(&uuid.as_bytes()[19]), "{uuid}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! An episode as the spans of one trace.
+//!
+//! A span is exported at its end, so the root alone would show an episode only when it is over. A short child at the
+//! beginning makes it visible while it goes on, and each stay at a level is a child of its own, sent when the level is left.
+
+use std::time::SystemTime;
+
+use opentelemetry::trace::{Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue, Value};
+
+use highwater_model::{Change, Episode, Level, Reason, Stay};
+
+use super::int;
+use crate::event::{Attribute, Event, What, episode_attributes};
+use crate::identity::EpisodeId;
+
+/// Makes the spans of episodes. Boxed, so that the agent does not carry a host's types.
+pub(super) trait Spans: Send {
+    /// Opens the root span where the event begins an episode. Returns the root's context while an episode is open.
+    fn enter(&mut self, event: &Event) -> Option<SpanContext>;
+
+    /// Ends the spans that are over with the event.
+    fn leave(&mut self, event: &Event);
+}
+
+pub(super) struct EpisodeSpans<T: Tracer> {
+    tracer: T,
+    root: Option<T::Span>,
+}
+
+impl<T: Tracer> EpisodeSpans<T> {
+    pub(super) fn new(tracer: T) -> Self {
+        Self { tracer, root: None }
+    }
+
+    fn child(&self, name: &'static str, from: SystemTime, to: SystemTime, attributes: Vec<KeyValue>) {
+        let Some(root) = &self.root else { return };
+        let parent = Context::new().with_remote_span_context(root.span_context().clone());
+        let builder = self
+            .tracer
+            .span_builder(name)
+            .with_kind(SpanKind::Internal)
+            .with_start_time(from)
+            .with_attributes(attributes);
+        self.tracer.build_with_context(builder, &parent).end_with_timestamp(to);
+    }
+
+    fn stay(&self, event: &Event, stay: Stay) {
+        let name = match stay.level {
+            Level::Normal | Level::Elevated => "memory elevated",
+            Level::High => "memory high",
+            Level::Critical => "memory critical",
+        };
+        let level = KeyValue::new("highwater.level", stay.level.as_str());
+        self.child(name, event.wall(stay.from), event.wall(stay.to), vec![level]);
+    }
+}
+
+impl<T> Spans for EpisodeSpans<T>
+where
+    T: Tracer + Send,
+    T::Span: Send,
+{
+    fn enter(&mut self, event: &Event) -> Option<SpanContext> {
+        let What::Memory(transition) = event.what() else { return self.root.as_ref().map(context) };
+        if let Change::Begun(episode) = transition.change {
+            let builder = self
+                .tracer
+                .span_builder("memory episode")
+                .with_kind(SpanKind::Internal)
+                .with_start_time(event.wall(episode.began));
+            // A root, whatever the thread or the host has active.
+            let mut root = self.tracer.build_with_context(builder, &Context::new());
+            if let Some(handle) = event.episode() {
+                // The agent's own id generator was given this id; a host's tracer chose one.
+                let id = handle.id.get_or_init(|| EpisodeId::from_bytes(root.span_context().trace_id().to_bytes()));
+                root.set_attribute(KeyValue::new("highwater.episode.id", id.to_string()));
+            }
+            self.root = Some(root);
+        }
+        if let Some(root) = &mut self.root {
+            root.add_event_with_timestamp(event.name(), event.at(), attributes(event));
+        }
+        self.root.as_ref().map(context)
+    }
+
+    fn leave(&mut self, event: &Event) {
+        let What::Memory(transition) = event.what() else { return };
+        match transition.change {
+            Change::Begun(episode) => {
+                self.child("memory episode begun", event.wall(episode.began), event.at(), attributes(event));
+            }
+            Change::Changed(_, stay) => self.stay(event, stay),
+            Change::Ended(episode, stay) => {
+                self.stay(event, stay);
+                if let Some(mut root) = self.root.take() {
+                    root.set_attributes(end_attributes(event, &episode, transition.reason));
+                    if transition.reason == Reason::Shutdown {
+                        root.set_status(Status::error("the process shut down while the episode was open"));
+                    }
+                    root.end_with_timestamp(event.wall(episode.until));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn context<S: Span>(span: &S) -> SpanContext {
+    span.span_context().clone()
+}
+
+/// The attributes of an ended episode's root: its outcome, and the limit that it stood under.
+fn end_attributes(event: &Event, episode: &Episode, reason: Reason) -> Vec<KeyValue> {
+    let mut attributes = vec![
+        KeyValue::new("highwater.ended_by", reason.as_str()),
+        KeyValue::new("highwater.level", Level::Normal.as_str()),
+        KeyValue::new("highwater.previous_level", episode.level.as_str()),
+    ];
+    if let Some(limit) = event.sample().limit {
+        attributes.push(KeyValue::new("highwater.memory.limit", int(limit.bytes.get())));
+        attributes.push(KeyValue::new("highwater.limit.source", limit.source.as_str()));
+    }
+    if let Some(cause) = event.cause() {
+        attributes.push(KeyValue::new("highwater.cause", cause.as_str()));
+    }
+    episode_attributes(episode, &mut |name, value| attributes.push(key_value(name, value)));
+    attributes
+}
+
+fn attributes(event: &Event) -> Vec<KeyValue> {
+    let mut attributes = Vec::new();
+    event.attributes(&mut |name, value| attributes.push(key_value(name, value)));
+    attributes
+}
+
+fn key_value(name: &'static str, attribute: Attribute) -> KeyValue {
+    let value = match attribute {
+        Attribute::Int(whole) => Value::I64(int(whole)),
+        Attribute::Double(real) => Value::F64(real),
+        Attribute::Text(text) => Value::String(text.into()),
+    };
+    KeyValue::new(name, value)
+}

@@ -1,0 +1,39 @@
+//! How things stand: what a health endpoint or a person asks for.
+
+use std::time::SystemTime;
+
+use highwater_model::{Bytes, Level, Sample};
+use highwater_sources::AllocatorKind;
+
+use crate::delivery::DeliveryState;
+use crate::identity::EpisodeId;
+
+/// How things stand, as of the last sample that was judged.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// The last sample, at most a second old in a process that runs; absent before the first and where the agent stopped.
+    pub sample: Option<Sample>,
+    /// The level.
+    pub level: Level,
+    /// The highest use of the trailing minute.
+    pub peak: Option<Bytes>,
+    /// The open episode.
+    pub episode: Option<OpenEpisode>,
+    /// How many episodes began since the start.
+    pub episodes: u64,
+    /// Whose allocator the program runs on.
+    pub allocator: AllocatorKind,
+    /// Whether what the agent sends arrives.
+    pub delivery: DeliveryState,
+}
+
+/// An episode that goes on.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct OpenEpisode {
+    /// Its id, which is the id of its trace. Of a host's own tracer, once that has made the episode's span.
+    pub id: Option<EpisodeId>,
+    /// When the line of its first level was exceeded.
+    pub began: SystemTime,
+}

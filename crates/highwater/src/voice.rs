@@ -1,0 +1,47 @@
+//! The agent's own words to the people of the service: in its log where it has one, else on standard error.
+//!
+//! Each thing is said once. Events are said too, so that a service without a collector hears of them.
+
+use crate::event::{Event, Severity};
+
+/// Says one line.
+pub(crate) fn say(severity: Severity, text: &str) {
+    #[cfg(feature = "tracing")]
+    if tracing::dispatcher::has_been_set() {
+        match severity {
+            Severity::Info => tracing::info!(target: "highwater", "{text}"),
+            Severity::Warn => tracing::warn!(target: "highwater", "{text}"),
+            Severity::Error => tracing::error!(target: "highwater", "{text}"),
+        }
+        return;
+    }
+    let _ = severity;
+    eprintln!("highwater: {text}");
+}
+
+/// Says what happened, with the few fields that a person or a filter wants; the rest goes by OpenTelemetry.
+pub(crate) fn say_event(event: &Event) {
+    #[cfg(feature = "tracing")]
+    if tracing::dispatcher::has_been_set() {
+        let sample = event.sample();
+        let used = sample.used.map(|used| used.get());
+        let limit = sample.limit.map(|limit| limit.bytes.get());
+        let level = event.level().map(|level| level.as_str());
+        let reason = event.reason().map(|reason| reason.as_str());
+        let cause = event.cause().map(|cause| cause.as_str());
+        let episode = event.episode_id().map(tracing::field::display);
+        let name = event.name();
+        macro_rules! emit {
+            ($level:ident) => {
+                tracing::$level!(target: "highwater", event = name, level, reason, cause, used, limit, episode, "{event}")
+            };
+        }
+        match event.severity() {
+            Severity::Info => emit!(info),
+            Severity::Warn => emit!(warn),
+            Severity::Error => emit!(error),
+        }
+        return;
+    }
+    say(event.severity(), &event.to_string());
+}

@@ -1,0 +1,18 @@
+//! Highwater beside another allocator than jemalloc: one line alone.
+//!
+//! The allocator's numbers are absent, and the startup line says so; all that the kernel knows is there.
+#![forbid(unsafe_code)]
+
+fn main() {
+    let highwater = highwater::start();
+
+    let held = vec![1_u8; 64 << 20];
+    let sample = highwater.sample();
+    match sample.allocator {
+        Some(allocator) => println!("heapUsed {}", allocator.allocated),
+        None => println!("heapUsed absent: the allocator is not jemalloc"),
+    }
+    if let (Some(rss), Some(used)) = (sample.process.rss, sample.used) {
+        println!("rss {rss}, used {used}, {} bytes held", held.len());
+    }
+}
