@@ -157,14 +157,9 @@ impl Levels {
         Ok(Self { elevated, high, critical })
     }
 
-    /// The threshold of a level; `None` of normal, which has none.
-    pub const fn threshold(&self, level: Level) -> Option<Threshold> {
-        match level {
-            Level::Normal => None,
-            Level::Elevated => Some(self.elevated),
-            Level::High => Some(self.high),
-            Level::Critical => Some(self.critical),
-        }
+    /// The thresholds of elevated, high and critical.
+    pub const fn thresholds(&self) -> [Threshold; 3] {
+        [self.elevated, self.high, self.critical]
     }
 
     /// The lines of the raised levels under the limit in force, lowest first.
