@@ -1,5 +1,6 @@
 //! A fixture tree: the files that a process would see, below a folder of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a fixture that cannot be written is a failed test")]
+#![allow(clippy::arithmetic_side_effects, reason = "numbers of a test are known")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
