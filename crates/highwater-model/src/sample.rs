@@ -4,7 +4,7 @@
 
 use core::time::Duration;
 
-use crate::{Bytes, Limit, SinceStart};
+use crate::{Bytes, Limit, LimitSource, SinceStart};
 
 /// Everything that was read at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -50,8 +50,12 @@ impl Sample {
         Some(self.allocator?.ceiling().saturating_sub(self.process.anon?))
     }
 
-    /// Whether other processes hold more than half of the anonymous memory of the cgroup.
+    /// Whether other processes hold more than half of the anonymous memory of the cgroup whose limit binds. Never where a
+    /// configured limit binds: against that only the process's own memory counts.
     pub fn others_hold_most(&self) -> bool {
+        if self.limit.is_none_or(|limit| limit.source == LimitSource::Config) {
+            return false;
+        }
         match (self.process.anon, self.cgroup.and_then(|cgroup| cgroup.anon)) {
             (Some(own), Some(all)) => own.get() < all.get() / 2,
             _ => false,

@@ -57,7 +57,8 @@ impl Agent {
     /// It does not judge and does not publish. Two callers take turns.
     pub fn sample(&self) -> Sample {
         let mut sources = self.0.on_demand.lock().unwrap_or_else(PoisonError::into_inner);
-        let sources = sources.get_or_insert_with(|| Sources::open(self.0.options.clone(), Arc::clone(&self.0.shared.regions)));
+        let sources =
+            sources.get_or_insert_with(|| Sources::open(self.0.options.clone(), Arc::clone(&self.0.shared.regions)));
         sources.sample(self.0.shared.clock.now())
     }
 

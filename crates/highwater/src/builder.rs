@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
+use std::time::Duration;
 
 use highwater_model::{Bytes, Holds, Judge, Level, Threshold, TrailingPeak};
 
@@ -72,14 +73,21 @@ impl Builder {
     /// Which metrics are sent (`HIGHWATER_METRICS`): `core` or `all`, then `,+name` and `,-name`. A text that names no
     /// metric is an error of [`start`](Self::start).
     pub fn metrics(mut self, selection: &str) -> Self {
-        match selection.parse() {
-            Ok(metrics) => self.config.metrics = metrics,
-            Err(error) => {
-                let remedy = crate::telemetry::ParseSelectionError::to_string(&error);
-                self.errors.push(ConfigError { key: "metrics", value: selection.to_owned(), remedy });
-            }
-        }
-        self
+        let read = self.config.set_metrics(selection);
+        self.check("metrics", selection, read)
+    }
+
+    /// The collector's OTLP/HTTP address (`OTEL_EXPORTER_OTLP_ENDPOINT`), such as `http://localhost:4318`. One that is none
+    /// is an error of [`start`](Self::start).
+    pub fn endpoint(mut self, endpoint: &str) -> Self {
+        let read = self.config.set_endpoint(endpoint);
+        self.check("endpoint", endpoint, read)
+    }
+
+    /// The time between two exports of metrics (`OTEL_METRIC_EXPORT_INTERVAL`), 100 ms to 1 h; 10 s by default.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        let read = self.config.set_interval(interval);
+        self.check("interval", &humantime::format_duration(interval).to_string(), read)
     }
 
     /// The name of the service (`OTEL_SERVICE_NAME`).
@@ -120,6 +128,12 @@ impl Builder {
                 Agent::inert(&Shared::new(), Config::default().limit, Subscriptions::default())
             }
         }
+    }
+
+    /// Keeps what is wrong with a setting for `start` to return.
+    fn check(mut self, key: &'static str, value: &str, read: Result<(), String>) -> Self {
+        self.errors.extend(read.err().map(|remedy| ConfigError { key, value: value.to_owned(), remedy }));
+        self
     }
 
     /// Opens the sources, then the threads from the wire inwards: each thread has somewhere to hand over when it starts.

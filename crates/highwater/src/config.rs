@@ -74,7 +74,7 @@ impl std::error::Error for ConfigError {}
 pub(crate) struct Variable {
     pub(crate) name: &'static str,
     /// What it does, with its default.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the reference page is made from it, by a test"))]
+    #[cfg_attr(not(test), allow(dead_code, reason = "the reference page is made from it, by a test"))]
     pub(crate) meaning: &'static str,
     read: fn(&mut Config, &str) -> Result<(), String>,
 }
@@ -135,10 +135,7 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
     Variable {
         name: "HIGHWATER_METRICS",
         meaning: "which metrics are sent: `core` or `all`, then `,+name` and `,-name`, `*` at the end (default: `core`)",
-        read: |config, text| {
-            config.metrics = parse(text)?;
-            Ok(())
-        },
+        read: Config::set_metrics,
     },
     Variable {
         name: "HIGHWATER_DISABLED",
@@ -159,22 +156,12 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
     Variable {
         name: "OTEL_EXPORTER_OTLP_ENDPOINT",
         meaning: "the collector's OTLP/HTTP address (default: `http://localhost:4318`)",
-        read: |config, text| {
-            config.endpoint = endpoint(text)?;
-            Ok(())
-        },
+        read: Config::set_endpoint,
     },
     Variable {
         name: "OTEL_METRIC_EXPORT_INTERVAL",
         meaning: "milliseconds between two exports of metrics, 100 to 3600000 (default: `10000`)",
-        read: |config, text| {
-            let milliseconds: u64 = text.parse().map_err(|_| INTERVAL.to_owned())?;
-            if !(100..=3_600_000).contains(&milliseconds) {
-                return Err(INTERVAL.to_owned());
-            }
-            config.interval = Duration::from_millis(milliseconds);
-            Ok(())
-        },
+        read: |config, text| config.set_interval(text.parse().map(Duration::from_millis).map_err(|_| INTERVAL)?),
     },
     Variable {
         name: "OTEL_SERVICE_NAME",
@@ -194,7 +181,7 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
     },
 ];
 
-const INTERVAL: &str = "not an interval: write milliseconds from 100 to 3600000, such as 10000";
+const INTERVAL: &str = "not an interval from 100 ms to 1 h: write milliseconds, such as 10000";
 
 impl Config {
     /// Reads the environment through `get`. What cannot be used is returned beside the settings, which keep their
@@ -233,6 +220,24 @@ impl Config {
             let (level, threshold) = error.lower;
             ConfigError { key: level_variable(level), value: threshold.to_string(), remedy: error.to_string() }
         })
+    }
+
+    pub(crate) fn set_metrics(&mut self, selection: &str) -> Result<(), String> {
+        self.metrics = parse(selection)?;
+        Ok(())
+    }
+
+    pub(crate) fn set_endpoint(&mut self, url: &str) -> Result<(), String> {
+        self.endpoint = endpoint(url)?;
+        Ok(())
+    }
+
+    pub(crate) fn set_interval(&mut self, interval: Duration) -> Result<(), String> {
+        if !(Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&interval) {
+            return Err(INTERVAL.to_owned());
+        }
+        self.interval = interval;
+        Ok(())
     }
 
     /// Sets where one level begins; of normal there is nothing to set.

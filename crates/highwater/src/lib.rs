@@ -1,4 +1,11 @@
 //! See README
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test"))]
+#![cfg_attr(
+    not(feature = "opentelemetry"),
+    allow(dead_code, reason = "what is sent has no taker without OpenTelemetry")
+)]
+
 mod agent;
 mod builder;
 mod clock;
@@ -17,6 +24,8 @@ mod shared;
 mod startup;
 mod status;
 mod telemetry;
+#[cfg(test)]
+mod tests;
 mod voice;
 mod watch;
 

@@ -9,7 +9,7 @@ use crate::startup::Target;
 
 /// Nothing that a host could pass.
 #[derive(Debug, Default)]
-pub(crate) struct Host;
+pub(crate) struct Host {}
 
 pub(crate) fn exits(_: Host, _: &Config, _: &Arc<Shared>) -> Exits {
     Exits { host: None, own: None, own_ids: true, target: Target::None }

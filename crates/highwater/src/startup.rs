@@ -70,7 +70,8 @@ pub(crate) fn say(
     let lines = levels.lines(sample.limit.map(|limit| limit.bytes));
     for ((level, line), threshold) in Level::RAISED.into_iter().zip(lines).zip(levels.thresholds()) {
         if sample.limit.is_some() && line.is_none() {
-            words.say(Severity::Warn, format!("level {level} ({threshold}) makes no sense under this limit and is off"));
+            words
+                .say(Severity::Warn, format!("level {level} ({threshold}) makes no sense under this limit and is off"));
         }
     }
 }

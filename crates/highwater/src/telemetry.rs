@@ -13,7 +13,7 @@ use crate::latest::Snapshot;
 
 mod selection;
 
-pub(crate) use selection::{ParseSelectionError, Selection};
+pub(crate) use selection::Selection;
 
 /// The name of the instrumentation scope.
 #[cfg(feature = "opentelemetry")]
@@ -62,8 +62,11 @@ pub(crate) enum Read {
     /// One amount of memory of a sample: also evidence in the events.
     Sample(fn(&Sample) -> Option<Value>),
     /// Values with at most one attribute each.
-    Points(fn(&Reading<'_>, &mut dyn FnMut(Point<'_>))),
+    Points(fn(&Reading<'_>, Observe<'_>)),
 }
+
+/// Takes one value.
+pub(crate) type Observe<'a> = &'a mut dyn FnMut(Point<'_>);
 
 /// All that can be read.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +116,7 @@ impl From<Duration> for Value {
 
 impl Metric {
     /// Gives each value of the metric to `observe`.
-    pub(crate) fn observe(&self, reading: &Reading<'_>, observe: &mut dyn FnMut(Point<'_>)) {
+    pub(crate) fn observe(&self, reading: &Reading<'_>, observe: Observe<'_>) {
         match self.read {
             Read::Sample(value) => {
                 if let Some(value) = value(&reading.snapshot.sample) {
@@ -133,24 +136,19 @@ pub(crate) fn evidence(sample: &Sample) -> impl Iterator<Item = (&'static str, V
     })
 }
 
-const fn bytes(
-    name: &'static str,
-    set: Set,
-    description: &'static str,
-    value: fn(&Sample) -> Option<Value>,
-) -> Metric {
+const fn bytes(name: &'static str, set: Set, description: &'static str, value: fn(&Sample) -> Option<Value>) -> Metric {
     Metric { name, kind: Kind::Amount, unit: "By", description, set, read: Read::Sample(value) }
 }
 
 /// Gives one value with a fixed attribute, where it is known.
-fn kind(observe: &mut dyn FnMut(Point<'_>), key: &'static str, name: &'static str, value: Option<impl Into<Value>>) {
+fn kind(observe: Observe<'_>, key: &'static str, name: &'static str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         observe(Point { value: value.into(), attribute: Some((key, name)) });
     }
 }
 
 /// Gives one value without an attribute, where it is known.
-fn plain(observe: &mut dyn FnMut(Point<'_>), value: Option<impl Into<Value>>) {
+fn plain(observe: Observe<'_>, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         observe(Point { value: value.into(), attribute: None });
     }
@@ -303,9 +301,12 @@ pub(crate) static METRICS: &[Metric] = &[
         set: Set::All,
         read: Read::Sample(|s| Some(s.allocator?.fragmentation()?.into())),
     },
-    bytes("jemalloc.memory.not_resident", Set::All, "What the allocator counts beyond the kernel: a lower bound", |s| {
-        Some(s.not_resident()?.into())
-    }),
+    bytes(
+        "jemalloc.memory.not_resident",
+        Set::All,
+        "What the allocator counts beyond the kernel: a lower bound",
+        |s| Some(s.not_resident()?.into()),
+    ),
     counter("jemalloc.allocations", "{allocation}", "Allocations since the start", |s| {
         Some(s.allocator?.allocations?.into())
     }),

@@ -51,10 +51,15 @@ fn swapped_memory_counts_as_used_by_the_process() {
 }
 
 #[test]
-fn a_process_with_less_than_half_of_the_cgroup_is_not_the_cause() {
+fn a_process_with_less_than_half_of_the_limited_cgroup_is_not_the_cause() {
+    let limit = |source| Some(Limit { bytes: Bytes::mib(100), source, scope: 1 });
     let mut sample = with_anon(40, 0, 0, 0);
+    sample.limit = limit(LimitSource::Cgroup);
     sample.cgroup = Some(Cgroup { anon: mib(100), ..Cgroup::default() });
     assert!(sample.others_hold_most());
+    sample.limit = limit(LimitSource::Config);
+    assert!(!sample.others_hold_most(), "only its own memory counts against a configured limit");
+    sample.limit = limit(LimitSource::CgroupHigh);
     sample.process.anon = mib(50);
     assert!(!sample.others_hold_most());
     sample.process.anon = None;

@@ -105,8 +105,7 @@ fn each_variable_refuses_nonsense() {
 fn a_value_that_is_not_unicode_is_refused() {
     use std::os::unix::ffi::OsStringExt;
 
-    let (_, errors) =
-        Config::read(|name| (name == "OTEL_SERVICE_NAME").then(|| OsString::from_vec(vec![b'a', 0xff])));
+    let (_, errors) = Config::read(|name| (name == "OTEL_SERVICE_NAME").then(|| OsString::from_vec(vec![b'a', 0xff])));
     assert_eq!(errors.len(), 1);
 }
 
@@ -132,4 +131,20 @@ fn levels_are_held_against_one_another_only_when_all_are_known() {
         "HIGHWATER_LEVEL_HIGH=\"93%\": level high (93%) must lie at least 5 points below level critical (95%)"
     );
     assert_eq!(config.levels(), Ok(Levels::default()));
+}
+
+#[test]
+fn the_reference_page_of_the_configuration_is_up_to_date() {
+    let mut page = String::from(
+        "# Configuration\n\n\
+         <!-- Made from ENVIRONMENT in crates/highwater/src/config.rs; a test holds it up to date. -->\n\n\
+         Settings from code (`Agent::builder()`) win over the environment, as in OpenTelemetry's own SDKs. An empty variable is as\n\
+         good as none. Of a value that cannot be used the builder returns an error with its key, the value and the remedy;\n\
+         `highwater::start()` says it once and takes the default.\n\n\
+         | variable | meaning |\n|---|---|\n",
+    );
+    for Variable { name, meaning, .. } in ENVIRONMENT {
+        page.push_str(&format!("| `{name}` | {meaning} |\n"));
+    }
+    crate::tests::is_page(std::path::Path::new("configuration.md"), &page);
 }

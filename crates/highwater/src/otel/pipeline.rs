@@ -17,9 +17,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{SdkLoggerProvider, SimpleLogProcessor};
 use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream};
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
-use opentelemetry_sdk::trace::{
-    IdGenerator, RandomIdGenerator, Sampler, SdkTracerProvider, SimpleSpanProcessor,
-};
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, Sampler, SdkTracerProvider, SimpleSpanProcessor};
 
 use highwater_model::Change;
 
@@ -116,11 +114,8 @@ impl Pipeline {
         let reader = PeriodicReader::builder(Reported::new(metrics, reported(Signal::Metrics)))
             .with_interval(config.interval)
             .build();
-        let meters = SdkMeterProvider::builder()
-            .with_resource(resource.clone())
-            .with_view(view())
-            .with_reader(reader)
-            .build();
+        let meters =
+            SdkMeterProvider::builder().with_resource(resource.clone()).with_view(view()).with_reader(reader).build();
         let ids = EpisodeIds::default();
         let tracers = SdkTracerProvider::builder()
             .with_resource(resource.clone())

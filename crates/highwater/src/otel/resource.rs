@@ -22,7 +22,8 @@ pub fn resource() -> Vec<KeyValue> {
 /// The resource under the given settings.
 pub(crate) fn attributes(config: &Config) -> Vec<KeyValue> {
     let given = |key: &str| config.resource.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.clone());
-    let executable = std::env::current_exe().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let executable =
+        std::env::current_exe().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     let root = Path::new("/");
 
     let mut attributes = Vec::new();

@@ -93,7 +93,9 @@ mod tests {
 
     #[test]
     fn what_names_no_metric_is_refused_by_its_text() {
-        for text in ["", "most", "core,jemalloc.memory.mapped", "core,+nothing", "core,all", "core,+nothing.*", "core,,"] {
+        for text in
+            ["", "most", "core,jemalloc.memory.mapped", "core,+nothing", "core,all", "core,+nothing.*", "core,,"]
+        {
             assert!(text.parse::<Selection>().is_err(), "{text}");
         }
         assert!("core,+nothing".parse::<Selection>().unwrap_err().to_string().contains("+nothing"));

@@ -1,0 +1,202 @@
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use highwater_model::{Allocator, CgroupEvents, Limit, LimitSource, Pressure, Process};
+
+use super::*;
+
+/// A snapshot in which everything is known.
+fn full() -> Snapshot {
+    let some = |n| Some(Bytes::mib(n));
+    let sample = Sample {
+        used: some(100),
+        limit: Some(Limit { bytes: Bytes::mib(512), source: LimitSource::Cgroup, scope: 1 }),
+        allocator: Some(Allocator {
+            dirty: some(1),
+            muzzy: some(1),
+            allocations: Some(1),
+            deallocations: Some(1),
+            active: Bytes::mib(2),
+            ..Allocator::default()
+        }),
+        process: Process {
+            rss: some(100),
+            address_space: some(100),
+            anon: some(100),
+            file: some(100),
+            shmem: some(100),
+            swap: some(100),
+            peak: some(100),
+            threads: Some(1),
+            descriptors: Some(1),
+            minor_faults: Some(1),
+            major_faults: Some(1),
+        },
+        cgroup: Some(Cgroup {
+            id: 1,
+            limited: true,
+            usage: some(100),
+            anon: some(100),
+            file_active: some(1),
+            file_inactive: some(1),
+            shmem: some(1),
+            kernel: some(1),
+            slab_reclaimable: some(1),
+            sock: some(1),
+            events: CgroupEvents { low: Some(0), high: Some(0), max: Some(0), oom: Some(0), oom_kills: Some(0) },
+            pressure: Pressure { some: Some(Duration::ZERO), full: Some(Duration::ZERO) },
+        }),
+        ..Sample::default()
+    };
+    Snapshot { sample, peak: some(100), ..Snapshot::default() }
+}
+
+/// How many series each metric has in a snapshot.
+fn series(snapshot: &Snapshot, regions: &Regions) -> Vec<(&'static Metric, usize)> {
+    let delivery = Delivery::default();
+    let reading = Reading { snapshot, regions, delivery: &delivery };
+    let count = |metric: &'static Metric| {
+        let mut count = 0;
+        metric.observe(&reading, &mut |_| count += 1);
+        (metric, count)
+    };
+    METRICS.iter().map(count).collect()
+}
+
+#[test]
+fn the_core_set_has_at_most_30_series_and_all_at_most_80() {
+    let series = series(&full(), &Regions::new());
+    let of = |core: bool| -> usize {
+        series.iter().filter(|(metric, _)| !core || metric.set == Set::Core).map(|(_, count)| count).sum()
+    };
+    assert!(of(true) <= 30, "{}", of(true));
+    assert!(of(false) <= 80, "{}", of(false));
+}
+
+#[test]
+fn every_metric_has_a_value_where_everything_is_known() {
+    for (metric, count) in series(&full(), &Regions::new()) {
+        assert_eq!(count > 0, metric.set != Set::WhenUsed, "{}", metric.name);
+    }
+}
+
+#[test]
+fn nothing_is_observed_of_what_is_unknown() {
+    let known: Vec<_> = series(&Snapshot::default(), &Regions::new())
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(metric, _)| metric.name)
+        .collect();
+    // Counts of our own begin at zero; the regions of a program that registered none add up to zero.
+    assert_eq!(
+        known,
+        [
+            "highwater.memory.external",
+            "highwater.memory.level",
+            "highwater.episodes",
+            "highwater.level.entries",
+            "highwater.export.failures",
+            "highwater.export.dropped",
+            "highwater.watch.time",
+            "highwater.watch.rounds",
+        ]
+    );
+}
+
+#[test]
+fn a_registered_region_is_a_series_under_its_name() {
+    let regions = Arc::new(Regions::new());
+    regions.region("gpu-staging").add(Bytes::mib(3));
+    let (metric, count) =
+        series(&Snapshot::default(), &regions).into_iter().find(|(m, _)| m.name == "highwater.region.usage").unwrap();
+    assert_eq!((metric.set, count), (Set::WhenUsed, 1));
+}
+
+#[test]
+fn values_fit_the_unit_that_decides_their_type() {
+    let snapshot = full();
+    let (regions, delivery) = (Regions::new(), Delivery::default());
+    let reading = Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery };
+    for metric in METRICS {
+        metric.observe(&reading, &mut |point| {
+            let real = matches!(metric.unit, "1" | "s" | "By/s");
+            assert_eq!(matches!(point.value, Value::Real(_)), real, "{}", metric.name);
+        });
+        assert!(metric.kind != Kind::Amount || !matches!(metric.unit, "1" | "s"), "{}", metric.name);
+    }
+}
+
+#[test]
+fn names_are_unique_and_in_our_own_or_a_standard_namespace() {
+    let names: HashSet<_> = METRICS.iter().map(|metric| metric.name).collect();
+    assert_eq!(names.len(), METRICS.len());
+    for name in names {
+        let space = name.split('.').next().unwrap();
+        assert!(["highwater", "jemalloc", "process", "container"].contains(&space), "{name}");
+    }
+}
+
+#[test]
+fn the_evidence_of_an_event_is_the_core_of_its_sample() {
+    let names: Vec<_> = evidence(&full().sample).map(|(name, _)| name).collect();
+    assert_eq!(
+        names,
+        [
+            "highwater.memory.used",
+            "highwater.memory.utilization",
+            "highwater.memory.external",
+            "highwater.memory.unattributed",
+            "process.memory.usage",
+            "jemalloc.memory.allocated",
+            "jemalloc.memory.resident",
+            "jemalloc.memory.active",
+        ]
+    );
+}
+
+#[test]
+fn the_reference_page_of_the_telemetry_is_up_to_date() {
+    let delivery = Delivery::default();
+    let mut page = String::from(
+        "# Metrics\n\n\
+         <!-- Made from METRICS in crates/highwater/src/telemetry.rs; a test holds it up to date. -->\n\n\
+         What is unknown is not sent: a series that is absent means that its source is. `core` is sent by default;\n\
+         `HIGHWATER_METRICS=all` adds the rest, `core,+NAME` one of them, `all,-NAME.*` takes some away.\n\
+         Series are counted where everything is known; a region adds one.\n\n\
+         | name | kind | unit | attribute | meaning | set | series |\n|---|---|---|---|---|---|---|\n",
+    );
+    let snapshot = full();
+    let regions = Arc::new(Regions::new());
+    regions.region("NAME").add(Bytes::ZERO);
+    let reading = Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery };
+    for metric in METRICS {
+        let kind = match metric.kind {
+            Kind::Amount => "up-down counter",
+            Kind::Gauge => "gauge",
+            Kind::Counter => "counter",
+        };
+        let set = match metric.set {
+            Set::Core => "core",
+            Set::All => "all",
+            Set::WhenUsed => "when used",
+        };
+        let (mut key, mut values, mut count) = ("-", Vec::new(), 0);
+        metric.observe(&reading, &mut |point| {
+            count += 1;
+            if let Some((name, value)) = point.attribute {
+                key = name;
+                values.push(value.to_owned());
+            }
+        });
+        let attribute = match (metric.name, key) {
+            (_, "-") => "-".to_owned(),
+            ("highwater.memory.limit", key) => format!("`{key}` = config, cgroup, cgroup_high"),
+            (_, key) => format!("`{key}` = {}", values.join(", ")),
+        };
+        let Metric { name, unit, description, .. } = metric;
+        writeln!(page, "| `{name}` | {kind} | {unit} | {attribute} | {description} | {set} | {count} |").unwrap();
+    }
+    crate::tests::is_page(Path::new("telemetry.md"), &page);
+}

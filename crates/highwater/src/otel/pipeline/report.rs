@@ -34,12 +34,13 @@ impl Report {
     fn export(&self, result: &OTelSdkResult, items: usize) {
         let Self { signal, endpoint, shared, client, words } = self;
         let delivery = &shared.delivery;
-        let result = result.as_ref().map_err(|error| client.take_trouble().unwrap_or_else(|| error.to_string()));
+        let result =
+            result.as_ref().copied().map_err(|error| client.take_trouble().unwrap_or_else(|| error.to_string()));
         let error = result.as_ref().err().cloned();
         if error.is_some() {
             delivery.drop_items(*signal, items as u64);
         }
-        if delivery.exported(*signal, result.map(|()| ())) {
+        if delivery.exported(*signal, result) {
             let (severity, text) = match error {
                 None => (Severity::Info, format!("OTLP to {endpoint} works again")),
                 Some(error) => (
