@@ -1,4 +1,57 @@
-//! See README
+//! An embeddable memory-observability agent for Rust services, over OpenTelemetry.
+//!
+//! Two lines in the binary, and OpenTelemetry shows where the memory of the process is, tells when it crosses a line and
+//! why, and shows the episode as a trace:
+//!
+//! ```no_run
+//! # #[cfg(feature = "jemalloc")]
+//! highwater::jemalloc!(); // feature `jemalloc`: the allocator, with settings fit for observation
+//!
+//! fn main() {
+//!     let _highwater = highwater::start(); // the environment decides; it never fails the host
+//!     // ... the service ...
+//! }
+//! ```
+//!
+//! # The interface is a ladder
+//!
+//! | step | for |
+//! |---|---|
+//! | [`start`] | a service that is configured by its environment |
+//! | [`Agent::builder`] | settings in code: [`limit`](Builder::limit), [`level`](Builder::level), [`holds`](Builder::holds), [`metrics`](Builder::metrics), ... |
+//! | `meter_provider`, `logger_provider`, `tracer_provider` | a service that has OpenTelemetry providers of its own |
+//! | [`Agent::sample`], [`Agent::status`] | a health endpoint |
+//! | [`Agent::region`] | memory outside the allocator that the program accounts for |
+//! | [`Agent::on_event`] | a program that acts on what happens |
+//! | [`Agent::shutdown`] | an orderly end, with a deadline |
+//!
+//! # How it works
+//!
+//! Three threads, none of an async runtime, joined by bounded queues. *highwater-watch* reads ([`sources`]), has it judged
+//! ([`model`]), publishes the latest sample, and hands events over; it waits for nobody. *highwater-send* tells the
+//! collector: events as log records, episodes as spans, on the wire at once. *highwater-tell* runs what is the host's:
+//! callbacks, the log, a host's own providers. Metrics are collected by the SDK's own thread, from the latest sample.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `otlp` | on | a pipeline of the agent's own: OTLP by HTTP/protobuf over a blocking client |
+//! | `opentelemetry` | on, in `otlp` | a host's own providers |
+//! | `tracing` | on | the agent's words in the service's own log, target `highwater`; without a subscriber on standard error |
+//! | `jemalloc` | off | the allocator's numbers, and [`jemalloc!`](macro@jemalloc); builds jemalloc |
+//!
+//! Without any, the agent samples, judges and calls back.
+//!
+//! # Platform
+//!
+//! Linux gives all numbers: `/proc`, cgroups v1, v2 and hybrid. What another system cannot read is absent there.
+//!
+//! # Environment
+//!
+//! `HIGHWATER_LIMIT`, `HIGHWATER_LEVEL_*`, `HIGHWATER_HOLD_*`, `HIGHWATER_METRICS`, `HIGHWATER_DISABLED`, and of
+//! OpenTelemetry's own `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_METRIC_EXPORT_INTERVAL`, `OTEL_SERVICE_NAME`,
+//! `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SDK_DISABLED`, and what its exporters read: headers and timeouts.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test"))]
 #![cfg_attr(
@@ -67,7 +120,11 @@ macro_rules! jemalloc {
     };
 }
 
-/// Starts
+/// Starts the agent of this process, or gives a handle of the one that runs.
+///
+/// The environment decides; code decides through [`Agent::builder`]. It never fails the host: a setting that cannot be used
+/// is said once, on the log or standard error, and its default taken; an agent that cannot run at all says so and gives
+/// readings on demand. Keep what it returns until the end of `main`.
 pub fn start() -> Agent {
     Builder::from_environment().start_anyway()
 }

@@ -1,0 +1,55 @@
+# Every command of the project. `make help` lists them; CI calls the same.
+
+CARGO ?= cargo
+# The tool that holds deny.toml: built once where it is missing.
+DENY_VERSION := 0.20.2
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Run the demo service at http://127.0.0.1:3000 (HOST, PORT); nothing else is needed
+	$(CARGO) run --release -p demo
+
+.PHONY: test
+test: peers ## Run all tests, against the real collector, Prometheus and Jaeger
+	$(CARGO) test -p highwater-model
+	$(CARGO) test -p highwater-sources
+	$(CARGO) test -p highwater-sources --features jemalloc
+	$(CARGO) test -p highwater --no-default-features
+	$(CARGO) test -p highwater --features jemalloc
+	$(CARGO) test -p highwater-e2e
+
+.PHONY: check
+check: ## Check format, lints, docs, licences, duplicate dependencies and packages
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy -p highwater --all-targets --no-default-features -- -D warnings
+	$(CARGO) clippy -p highwater --all-targets --no-default-features --features opentelemetry -- -D warnings
+	$(CARGO) clippy -p highwater-sources --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps -p highwater-model -p highwater-sources -p highwater --all-features
+	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked --no-default-features
+	$(CARGO) deny check licenses bans sources
+	$(CARGO) test -p highwater-e2e --test dependencies
+	$(CARGO) package -p highwater-model -p highwater-sources -p highwater --allow-dirty
+
+.PHONY: bench
+bench: ## Measure: readings, the agent's heap and exports, the demo's throughput, build time and size
+	$(CARGO) bench -p highwater-sources --features jemalloc
+	$(CARGO) test --release -p highwater --test held_heap -- --nocapture
+	crates/highwater-e2e/bench.sh
+
+.PHONY: peers
+peers: ## Build the real collector, Prometheus and Jaeger, once, into the user's cache folder
+	otel-collector/peers/build.sh
+
+.PHONY: up
+up: ## Run demo, collector, Jaeger and Prometheus in containers
+	docker compose up --build --detach --wait
+
+.PHONY: down
+down: ## Stop the containers of `make up` and remove their data
+	docker compose down --volumes
