@@ -52,7 +52,8 @@ async fn status(hoard: Data<Hoard>) -> HttpResponse {
 
 async fn release(hoard: Data<Hoard>) -> HttpResponse {
     let (objects, buffers) = hoard.release();
-    let rss = hoard.agent().sample().process.rss.map_or_else(String::new, |rss| format!("; the process holds {rss} now"));
+    let rss =
+        hoard.agent().sample().process.rss.map_or_else(String::new, |rss| format!("; the process holds {rss} now"));
     let message = format!("Released {objects} objects and {buffers} buffers{rss}");
     answer(&hoard, StatusCode::OK, Some(message), true)
 }
@@ -64,7 +65,9 @@ async fn not_found() -> HttpResponse {
 fn refused(hoard: &Hoard, refusal: Refusal) -> HttpResponse {
     let message = match refusal {
         Refusal::NearLimit { used, limit } => {
-            format!("Refused: {used} of {limit} are used, 97 % is where the demo stops; /release frees, DEMO_ALLOW_OOM=1 goes on")
+            format!(
+                "Refused: {used} of {limit} are used, 97 % is where the demo stops; /release frees, DEMO_ALLOW_OOM=1 goes on"
+            )
         }
         Refusal::Map(error) => format!("Refused: the kernel maps no more: {error}"),
     };
