@@ -17,8 +17,6 @@ pub enum Cause {
     External,
     /// Anonymous memory that nobody accounts for: stacks, mappings, C libraries.
     Unattributed,
-    /// Mapped files and page cache. The kernel can take most of it back, so it rarely is the cause.
-    File,
     /// Shared memory and tmpfs.
     Shmem,
     /// Kernel memory and network buffers of the cgroup.
@@ -38,7 +36,6 @@ impl Cause {
             Self::Allocator => "allocator",
             Self::External => "external",
             Self::Unattributed => "unattributed",
-            Self::File => "file",
             Self::Shmem => "shmem",
             Self::Kernel => "kernel",
             Self::OtherProcess => "other_process",

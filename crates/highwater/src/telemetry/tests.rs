@@ -198,5 +198,56 @@ fn the_reference_page_of_the_telemetry_is_up_to_date() {
         let Metric { name, unit, description, .. } = metric;
         writeln!(page, "| `{name}` | {kind} | {unit} | {attribute} | {description} | {set} | {count} |").unwrap();
     }
+    page.push_str(EVENTS_AND_SPANS);
     crate::tests::is_page(Path::new("telemetry.md"), &page);
 }
+
+const EVENTS_AND_SPANS: &str = "
+# Events
+
+Log records with an event name, sent at once. Each has a timestamp, a plain sentence as its body, and `log.record.uid`: it is
+delivered at least once, and whoever receives it twice can tell. While an episode is open they carry the ids of its trace and
+of its root span.
+
+| event name | severity | when |
+|---|---|---|
+| `highwater.memory.episode.begun` | WARN, ERROR at critical | normal is left |
+| `highwater.memory.episode.changed` | WARN up, ERROR to critical, INFO down | the level rises or falls inside an episode |
+| `highwater.memory.episode.ended` | INFO | normal is reached again, or the agent shuts down |
+| `highwater.memory.oom_kill` | ERROR | the kernel killed processes of the cgroup |
+| `highwater.source.unavailable` | WARN | a source cannot be read any more; its numbers are absent |
+| `highwater.source.recovered` | INFO | it can be read again |
+
+Memory events carry the sample that was judged, under the names of the metrics above (`highwater.memory.used`, `.limit`,
+`.utilization`, `.external`, `.unattributed`, `process.memory.usage`, `jemalloc.memory.allocated`, `.resident`, `.active`), and:
+
+| attribute | values |
+|---|---|
+| `highwater.episode.id` | the trace id in hex |
+| `highwater.level`, `highwater.previous_level` | normal, elevated, high, critical |
+| `highwater.reason` | held, kernel, recovered, limit_changed, shutdown |
+| `highwater.cause` | heap, allocator, external, unattributed, shmem, kernel, other_process, unknown |
+| `highwater.limit.source` | config, cgroup, cgroup_high |
+| `highwater.ended_by` | recovered, limit_changed, shutdown |
+| `highwater.peak.used`, `highwater.peak.utilization` | By, 1: of an ended episode |
+| `highwater.duration`, `highwater.time_at.elevated`, `.high`, `.critical` | s: of an ended episode |
+| `highwater.count` | how many were killed |
+| `highwater.source`, `highwater.why` | jemalloc, proc, cgroup, pressure; text |
+
+# Spans
+
+One trace an episode; its id is the episode's. Moments are those of the crossings, not of the decisions, which come a hold
+later.
+
+| span | what | exported |
+|---|---|---|
+| `memory episode` | the root: from the crossing of its first level to the moment from which normal held; peak, duration and time at each level as attributes, the events as span events | at its end |
+| `memory episode begun` | a child from the crossing to the decision: makes an open episode visible | at once |
+| `memory elevated`, `memory high`, `memory critical` | a child for each stay at a level | when the level is left |
+
+# Resource
+
+`service.name`, `service.instance.id` (given, else `namespace.pod.container` where `OTEL_RESOURCE_ATTRIBUTES` names them as
+`k8s.*`, else a random UUID), `process.pid`, `process.creation.time`, `process.executable.name`, `container.id` where there is
+one, all of `OTEL_RESOURCE_ATTRIBUTES`, `telemetry.distro.name = highwater`. Never the command line.
+";
