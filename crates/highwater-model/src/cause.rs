@@ -69,14 +69,17 @@ impl Parts {
         ])
     }
 
-    /// The part that grew most from `calm` to `self`.
-    pub(crate) fn grown_since(&self, calm: &Self) -> Cause {
-        let growth = |(now, then): (&Part, &Part)| {
-            let grown = now.1?.checked_sub(then.1?)?;
-            (grown > Bytes::ZERO).then_some((grown, now.0))
+    /// The part that grew most from `calm` to `self`, where use grew by `growth`.
+    ///
+    /// Unknown where no part explains a third of the growth: pages that were allocated before the calm moment and touched
+    /// after it, say, are growth of no part.
+    pub(crate) fn grown_since(&self, calm: &Self, growth: Bytes) -> Cause {
+        let grown = |(now, then): (&Part, &Part)| {
+            Some((now.1?.checked_sub(then.1?)?, now.0))
         };
-        let largest = self.0.iter().zip(&calm.0).filter_map(growth).max_by_key(|(grown, _)| *grown);
-        largest.map_or(Cause::Unknown, |(_, cause)| cause)
+        let largest = self.0.iter().zip(&calm.0).filter_map(grown).max_by_key(|(grown, _)| *grown);
+        let explains = |(grown, _): &(Bytes, Cause)| growth > Bytes::ZERO && grown.get() >= growth.get() / 3;
+        largest.filter(explains).map_or(Cause::Unknown, |(_, cause)| cause)
     }
 }
 
@@ -99,7 +102,8 @@ mod tests {
     }
 
     fn cause(calm: &Sample, now: &Sample) -> Cause {
-        Parts::of(now).grown_since(&Parts::of(calm))
+        let used = |sample: &Sample| sample.process.anon.unwrap_or_default();
+        Parts::of(now).grown_since(&Parts::of(calm), used(now).saturating_sub(used(calm)))
     }
 
     #[test]
@@ -120,10 +124,16 @@ mod tests {
                 shmem: Some(Bytes::mib(shmem)),
                 ..Cgroup::default()
             }),
+            process: Process { anon: Some(Bytes::mib(kernel + shmem)), ..Process::default() },
             ..Sample::default()
         };
         assert_eq!(cause(&with(1, 1), &with(90, 2)), Cause::Kernel);
         assert_eq!(cause(&with(1, 1), &with(2, 90)), Cause::Shmem);
+    }
+
+    #[test]
+    fn a_part_that_explains_little_of_the_growth_is_not_the_cause() {
+        assert_eq!(cause(&sample(100, 120, 30, 0), &sample(100, 121, 130, 0)), Cause::Unknown);
     }
 
     #[test]

@@ -325,7 +325,8 @@ impl Judge {
         if sample.others_hold_most() {
             return Cause::OtherProcess;
         }
-        self.calm.map_or(Cause::Unknown, |(_, calm)| Parts::of(sample).grown_since(&calm))
+        let (Some((then, calm)), Some(now)) = (self.calm, sample.used) else { return Cause::Unknown };
+        Parts::of(sample).grown_since(&calm, now.saturating_sub(then))
     }
 }
 

@@ -98,7 +98,8 @@ impl Agent {
     /// Calls `callback` with each event from now on, on the agent's own thread for that.
     ///
     /// A callback may take its time: it delays other callbacks and the service's log, never sampling, judgement or what the
-    /// agent sends itself. One that panics is not called again.
+    /// agent sends itself. One that panics is not called again. One that holds a handle of the agent keeps it running until
+    /// [`shutdown`](Self::shutdown).
     pub fn on_event(&self, callback: impl FnMut(&Event) + Send + 'static) {
         self.0.subscriptions.add(Box::new(callback));
     }
