@@ -110,6 +110,39 @@ impl Fault {
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
-        error.raw_os_error().map_or(Self::Malformed, Self::Os)
+        match error.kind() {
+            // Systems have several codes for it.
+            io::ErrorKind::NotFound => Self::Os(libc::ENOENT),
+            _ => error.raw_os_error().map_or(Self::Malformed, Self::Os),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BROKEN: Availability = Availability::Unavailable(Reason::new("memory.stat", Fault::Malformed));
+
+    #[test]
+    fn one_broken_part_breaks_a_source_and_one_absent_part_does_not() {
+        use Availability::{Absent, Available};
+        assert_eq!((Absent.and(Absent), Absent.and(Available), Available.and(Absent)), (Absent, Available, Available));
+        assert_eq!((BROKEN.and(Available), Available.and(BROKEN), Absent.and(BROKEN)), (BROKEN, BROKEN, BROKEN));
+    }
+
+    #[test]
+    fn a_reason_names_the_part_and_what_went_wrong() {
+        let text = |fault| Reason::new("memory.current", fault).to_string();
+        assert_eq!(text(Fault::Malformed), "memory.current: its content is not understood");
+        assert!(text(Fault::Os(libc::EACCES)).starts_with("memory.current: Permission denied"));
+    }
+
+    #[test]
+    fn what_does_not_exist_is_told_from_what_cannot_be_read() {
+        assert!(Fault::from(io::Error::from(io::ErrorKind::NotFound)).is_not_there());
+        assert!(Fault::Os(libc::EOPNOTSUPP).is_not_there(), "pressure that is switched off");
+        assert!(!Fault::Os(libc::ENODEV).is_not_there(), "a cgroup that was removed");
+        assert!(!Fault::Os(libc::EMFILE).is_not_there());
     }
 }

@@ -120,3 +120,53 @@ impl Kept {
 pub(crate) fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::{lines, number};
+
+    fn file(content: &[u8]) -> (tempfile::TempDir, Kept) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), content).unwrap();
+        let kept = Kept::open(folder.path(), "file");
+        (folder, kept)
+    }
+
+    #[test]
+    fn a_file_is_read_from_its_start_each_time() {
+        let (folder, mut kept) = file(b"1\n");
+        let mut scratch = Scratch::new();
+        assert_eq!(kept.read(&mut scratch, number), Some(1));
+        std::fs::write(folder.path().join("file"), "22\n").unwrap();
+        assert_eq!(kept.read(&mut scratch, number), Some(22));
+        assert_eq!(kept.availability(), Availability::Available);
+    }
+
+    #[test]
+    fn a_file_that_fills_the_buffer_ends_at_its_last_whole_line() {
+        let line = b"123456789\n";
+        let (_folder, mut kept) = file(&line.repeat(CAPACITY / line.len() + 1));
+        let whole = kept.read(&mut Scratch::new(), |content| {
+            Some(lines(content).filter(|line| !line.is_empty()).all(|line| line == b"123456789"))
+        });
+        assert_eq!(whole, Some(true));
+    }
+
+    #[test]
+    fn one_line_that_fills_the_buffer_is_nothing() {
+        let (_folder, mut kept) = file(&[b'1'; CAPACITY]);
+        assert_eq!(kept.read(&mut Scratch::new(), |_| Some(())), None);
+        assert_eq!(kept.availability(), Availability::Unavailable(Reason::new("file", Fault::Malformed)));
+    }
+
+    #[test]
+    fn a_file_that_was_not_there_is_opened_when_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut kept = Kept::open(folder.path(), "file");
+        assert_eq!((kept.is_open(), kept.availability()), (false, Availability::Absent));
+        std::fs::write(folder.path().join("file"), "1\n").unwrap();
+        kept.retry();
+        assert_eq!(kept.read(&mut Scratch::new(), number), Some(1));
+    }
+}

@@ -37,9 +37,9 @@ fn what_the_program_allocates_is_in_the_next_sample() {
     drop(black_box(block));
     let after = sources.sample(SinceStart::from_secs(3)).allocator.unwrap();
 
-    // Other tests run beside this one, and hold far less.
+    // Other tests run beside this one, and hold and release far less.
     let grown = held.allocated.saturating_sub(before.allocated).get();
-    assert!((SIZE..SIZE + (4 << 20)).contains(&grown), "{grown}");
+    assert!(grown.abs_diff(SIZE) < 4 << 20, "{grown}");
     assert!(after.allocated < held.allocated);
     assert!(held.allocated <= held.active && held.active <= held.resident && held.resident <= held.mapped, "{held:?}");
     assert!(held.metadata > Bytes::ZERO);

@@ -1,4 +1,5 @@
 //! Readings of fixture trees: the awkward places in which a process can find itself.
+#![cfg(unix)]
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -10,8 +10,9 @@ use std::hint::black_box;
 use super::mallctl::Key;
 use crate::jemalloc::AllocatorKind;
 
-/// Thread cache, slab, extent, and above the size that some programs send elsewhere.
-const SIZES: [usize; 4] = [64, 4 << 10, 256 << 10, 4 << 20];
+/// Thread cache, slab, extent, and a size that some programs send elsewhere. No larger: what the probe frees stays in
+/// jemalloc's dirty pages, and so in `resident`, until it is used again or decays.
+const SIZES: [usize; 4] = [64, 4 << 10, 256 << 10, 1 << 20];
 
 pub(super) fn kind() -> AllocatorKind {
     let Some(counter) = Key::<usize>::resolve(c"thread.allocatedp").and_then(|key| key.read().ok()) else {
