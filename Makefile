@@ -46,6 +46,10 @@ bench: ## Measure: readings, the agent's heap and exports, the demo's throughput
 peers: ## Build the real collector, Prometheus and Jaeger, once, into the user's cache folder
 	otel-collector/peers/build.sh
 
+.PHONY: compose-check
+compose-check: ## Run compose.yaml for real with images made on the spot (needs a Docker engine, or root and dockerd)
+	otel-collector/compose-check.sh
+
 .PHONY: up
 up: ## Run demo, collector, Jaeger and Prometheus in containers
 	docker compose up --build --detach --wait
