@@ -57,6 +57,7 @@ impl Cgroups {
         };
         cgroups.locate(scratch);
         cgroups.read_limits(scratch);
+        cgroups.read(scratch);
         cgroups
     }
 
@@ -65,10 +66,15 @@ impl Cgroups {
         self.membership.retry();
         let seen = &self.seen;
         let moved = self.membership.read(scratch, |content| Some(content != seen.as_slice())).unwrap_or_default();
-        if moved || matches!(self.availability(), Availability::Unavailable(_)) {
+        let again = moved || matches!(self.availability(), Availability::Unavailable(_));
+        if again {
             self.locate(scratch);
         }
         self.read_limits(scratch);
+        if again {
+            // A glance needs what is reclaimable, and files that open but cannot be read must not look recovered.
+            self.read(scratch);
+        }
     }
 
     /// Reads everything of the directories that matter; the result is what [`candidates`](Self::candidates) compares.

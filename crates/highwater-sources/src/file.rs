@@ -53,7 +53,7 @@ impl Kept {
         kept
     }
 
-    /// Opens the file again where the last attempt to open or read it failed.
+    /// Opens the file again where the last attempt to open or read it failed; whether it can be read shows when it is.
     pub(crate) fn retry(&mut self) {
         if self.file.is_some() && self.availability == Availability::Available {
             return;
@@ -61,7 +61,9 @@ impl Kept {
         match File::open(&self.path) {
             Ok(file) => {
                 self.file = Some(file);
-                self.availability = Availability::Available;
+                if self.availability == Availability::Absent {
+                    self.availability = Availability::Available;
+                }
             }
             Err(error) => {
                 self.file = None;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use highwater_model::{Bytes, Candidate, Glance, Limit, LimitSource, Sample, SinceStart, limit};
+use highwater_model::{Bytes, Candidate, Glance, Limit, LimitSource, Process, Sample, SinceStart, limit};
 
 use crate::availability::{Availability, Source};
 use crate::cgroup::Cgroups;
@@ -37,16 +37,16 @@ pub struct Sources {
     jemalloc: jemalloc::Reader,
     process: ProcessFiles,
     cgroups: Cgroups,
-    /// Shared and swapped memory of the process at the last sample, which a glance does not read.
+    /// Shared and swapped memory of the process at the last full reading: a glance does not read them.
     rest: Option<Bytes>,
 }
 
 impl Sources {
-    /// Opens what there is. What cannot be opened is said by [`availability`](Self::availability) and tried again by
-    /// [`refresh`](Self::refresh).
+    /// Opens what there is, and reads the kernel's files once, so that the first glance has a base to build on and
+    /// [`availability`](Self::availability) is known. What cannot be opened is tried again by [`refresh`](Self::refresh).
     pub fn open(options: Options, regions: Arc<Regions>) -> Self {
         let mut scratch = Scratch::new();
-        Self {
+        let mut sources = Self {
             process_id: std::process::id(),
             jemalloc: jemalloc::Reader::open(),
             process: ProcessFiles::open(&options.root),
@@ -55,13 +55,15 @@ impl Sources {
             scratch,
             options,
             regions,
-        }
+        };
+        sources.read_process();
+        sources
     }
 
     /// The cheap signals: an estimate of what is used, and the limit that binds it, of the same candidates as a sample's.
     ///
     /// It reads the usage of each limited cgroup, and `statm` where the process's own use matters: without a limit, or with
-    /// a configured one. Nothing is known before the first sample, whose reclaimable part the estimate takes away.
+    /// a configured one. What the last full reading found to be reclaimable is taken away.
     pub fn glance(&mut self, at: SinceStart) -> Glance {
         self.cgroups.glance(&mut self.scratch);
         let own = match self.rest {
@@ -79,9 +81,8 @@ impl Sources {
         self.follow_fork();
         // The allocator comes before the kernel, so that both saw the same pages but for what came or went in between.
         let allocator = self.jemalloc.read();
-        let process = self.process.read(&mut self.scratch);
+        let process = self.read_process();
         let cgroup = self.cgroups.read(&mut self.scratch);
-        self.rest = process.shmem.map(|shmem| shmem.saturating_add(process.swap.unwrap_or_default()));
         let (used, limit) = self.judge(process.used());
         Sample { at, used, limit, allocator, process, cgroup, external: self.regions.total() }
     }
@@ -109,6 +110,12 @@ impl Sources {
         self.jemalloc.kind()
     }
 
+    fn read_process(&mut self) -> Process {
+        let process = self.process.read(&mut self.scratch);
+        self.rest = process.shmem.map(|shmem| shmem.saturating_add(process.swap.unwrap_or_default()));
+        process
+    }
+
     /// What is used and the limit that binds it, where `own` is what the process itself uses.
     fn judge(&self, own: Option<Bytes>) -> (Option<Bytes>, Option<Limit>) {
         let configured = self.options.limit.zip(own).map(|(bytes, used)| {
@@ -131,7 +138,7 @@ impl Sources {
             self.process_id = process_id;
             self.process = ProcessFiles::open(&self.options.root);
             self.cgroups = Cgroups::open(&self.options.root, &mut self.scratch);
-            self.rest = None;
+            self.read_process();
         }
         forked
     }

@@ -35,6 +35,23 @@ impl Group {
         Ok(group)
     }
 
+    /// A group of the unified hierarchy beside a v1 one, as on hybrid systems.
+    pub(crate) fn unified(name: &str) -> Result<Self, String> {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|error| error.to_string())?;
+        let mount = mounts.lines().find(|line| line.contains(" - cgroup2 ")).ok_or("no unified hierarchy")?;
+        let base = PathBuf::from(mount.split(' ').nth(4).unwrap_or_default());
+        let group = Self { path: base.join(format!("highwater-test-{}-{name}", std::process::id())), is_v1: false };
+        fs::create_dir(&group.path).map_err(|error| format!("{}: {error}", group.path.display()))?;
+        if fs::read(group.path.join("memory.pressure")).is_err() {
+            return Err("the kernel has no pressure information".to_owned());
+        }
+        Ok(group)
+    }
+
+    pub(crate) fn is_v1(&self) -> bool {
+        self.is_v1
+    }
+
     /// A group below this one.
     pub(crate) fn child(&self, name: &str) -> Self {
         let path = self.path.join(name);

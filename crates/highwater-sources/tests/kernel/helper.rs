@@ -23,6 +23,7 @@ pub(crate) struct Reading {
     pub(crate) usage: Option<u64>,
     pub(crate) kills: Option<u64>,
     pub(crate) blocked: Option<u64>,
+    pub(crate) stalled: Option<u64>,
     pub(crate) cgroup: String,
 }
 
@@ -80,6 +81,7 @@ impl Helper {
                 "usage" => reading.usage = number,
                 "kills" => reading.kills = number,
                 "blocked" => reading.blocked = number,
+                "stalled" => reading.stalled = number,
                 _ => reading.cgroup = value.to_owned(),
             }
         }
@@ -141,7 +143,7 @@ fn read(sources: &mut Sources) -> String {
     let availability = sources.availability().into_iter().find(|(source, _)| *source == Source::Cgroup).unwrap().1;
     let text = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
     format!(
-        "used={}|glance={}|limit={}|scope={}|usage={}|kills={}|blocked={}|cgroup={}",
+        "used={}|glance={}|limit={}|scope={}|usage={}|kills={}|blocked={}|stalled={}|cgroup={}",
         text(sample.used.map(|used| used.get())),
         text(glance.used.map(|used| used.get())),
         text(sample.limit.map(|limit| limit.bytes.get())),
@@ -149,6 +151,7 @@ fn read(sources: &mut Sources) -> String {
         text(sample.cgroup.and_then(|cgroup| cgroup.usage).map(|usage| usage.get())),
         text(sample.cgroup.and_then(|cgroup| cgroup.events.oom_kills)),
         text(sample.cgroup.and_then(|cgroup| cgroup.events.max)),
+        text(sample.cgroup.and_then(|cgroup| cgroup.pressure.some).map(|stalled| stalled.as_millis() as u64)),
         match availability {
             highwater_sources::Availability::Unavailable(reason) => reason.to_string(),
             other => format!("{other:?}"),

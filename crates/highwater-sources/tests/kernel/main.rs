@@ -134,3 +134,28 @@ fn a_kill_by_the_kernel_is_counted() {
     assert_eq!(after.kills, before.kills.map(|kills| kills + 1));
     assert!(after.blocked > before.blocked);
 }
+
+#[test]
+fn a_hybrid_has_the_pressure_of_its_unified_cgroup_and_never_the_machines() {
+    let Some(group) = limited("hybrid", 64 * MIB).filter(Group::is_v1) else {
+        println!("not shown here: memory is not on v1");
+        return;
+    };
+    let unified = match Group::unified("hybrid") {
+        Ok(unified) => unified,
+        Err(why) => {
+            println!("not shown here: {why}");
+            return;
+        }
+    };
+    let mut helper = Helper::start(group.path());
+    let before = helper.sample();
+    helper.order(&format!("enter {}", unified.path().display()));
+    helper.order("refresh");
+    let after = helper.sample();
+    assert_eq!(after.limit, before.limit, "the memory stays where it was");
+    assert!(after.stalled.is_some(), "{after:?}");
+    helper.order(&format!("enter {}", unified.path().parent().unwrap().display()));
+    helper.order("refresh");
+    assert_eq!(helper.sample().stalled, None, "the root's pressure is the machine's");
+}

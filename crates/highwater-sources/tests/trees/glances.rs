@@ -3,11 +3,12 @@
 use super::*;
 
 #[test]
-fn a_glance_before_the_first_sample_says_nothing() {
+fn the_first_glance_needs_no_sample_before_it() {
     let tree = Tree::v2("/app");
     tree.v2_directory("app", &(512 * MIB).to_string(), 200);
-    let glance = glance(&mut tree.open());
-    assert_eq!((glance.used, glance.limit), (None, None));
+    let first = glance(&mut tree.open());
+    assert_eq!((first.used, first.limit.unwrap().bytes), (mib(140), Bytes::mib(512)));
+    assert_eq!(glance(&mut Tree::new().open()).used, Some(OWN));
 }
 
 #[test]
@@ -64,4 +65,15 @@ fn a_glance_that_cannot_read_the_usage_says_nothing() {
     sample(&mut sources);
     tree.write("sys/fs/cgroup/app/memory.current", "lots\n");
     assert_eq!((glance(&mut sources).used, glance(&mut sources).limit), (None, None));
+}
+
+#[test]
+fn a_glance_after_the_process_was_moved_builds_on_the_new_place() {
+    let tree = Tree::v2("/old");
+    tree.v2_directory("old", &(512 * MIB).to_string(), 200);
+    tree.v2_directory("new", &(256 * MIB).to_string(), 100);
+    let mut sources = tree.open();
+    tree.write("proc/self/cgroup", "0::/new\n");
+    sources.refresh();
+    assert_eq!((glance(&mut sources).used, glance(&mut sources).limit.unwrap().bytes), (mib(40), Bytes::mib(256)));
 }

@@ -39,6 +39,12 @@ fn used_is_unknown_where_a_limit_stands_and_its_use_cannot_be_read() {
     assert_eq!((cgroup.limited, cgroup.usage, cgroup.anon), (true, mib(200), None));
     assert_eq!(reason(&sources, Source::Cgroup), "memory.stat: its content is not understood");
     assert_eq!(glance(&mut sources).used, None);
+    sources.refresh();
+    assert_eq!(
+        reason(&sources, Source::Cgroup),
+        "memory.stat: its content is not understood",
+        "it opens, and fails again"
+    );
     assert_eq!(sample(&mut tree.open_with(mib(300))).limit.unwrap().source, LimitSource::Config);
 
     tree.v2_directory("app", &(512 * MIB).to_string(), 200);
@@ -97,6 +103,12 @@ fn files_of_the_process_that_fail_blank_their_own_fields() {
     assert_eq!((first.process.rss, first.process.anon, first.used), (mib(130), None, None));
     assert_eq!(first.process.minor_faults, None);
     assert_eq!(reason(&sources, Source::Proc), "status: its content is not understood");
+    sources.refresh();
+    assert_eq!(
+        reason(&sources, Source::Proc),
+        "status: its content is not understood",
+        "not recovered by being opened"
+    );
 
     let whole = Tree::new();
     tree.write("proc/self/status", &std::fs::read_to_string(whole.path().join("proc/self/status")).unwrap());
