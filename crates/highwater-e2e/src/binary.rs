@@ -1,0 +1,53 @@
+//! Building the programs under test, each as its user builds it: alone, since a build of the whole workspace gives all
+//! packages the features that any of them asks for, and in release.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+
+/// The binary of a package of this workspace, built when it is first asked for.
+#[track_caller]
+pub fn of(package: &'static str) -> PathBuf {
+    built(package, &["--bin", package], package)
+}
+
+/// An example of this crate: a program whose only purpose is to be a subject.
+#[track_caller]
+pub fn example(name: &'static str) -> PathBuf {
+    built("highwater-e2e", &["--example", name], name)
+}
+
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
+}
+
+fn built(package: &str, target: &[&str], name: &'static str) -> PathBuf {
+    static BUILT: Mutex<Option<HashMap<&'static str, PathBuf>>> = Mutex::new(None);
+    // Held while building: cargo would let the others wait just the same. A build that failed fails again, with its reason.
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let built = built.get_or_insert_default();
+    built.entry(name).or_insert_with(|| build(package, target, name)).clone()
+}
+
+fn build(package: &str, target: &[&str], name: &str) -> PathBuf {
+    let cargo = crate::environment::variable("CARGO").unwrap_or_else(|| "cargo".to_owned());
+    let output = Command::new(cargo)
+        .current_dir(repository())
+        .args(["build", "--release", "--message-format=json-render-diagnostics", "--package", package])
+        .args(target)
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "cargo build -p {package}: {}", output.status);
+    let messages = String::from_utf8(output.stdout).unwrap();
+    let executable = |line: &str| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let ours = message["reason"] == "compiler-artifact" && message["target"]["name"] == name;
+        ours.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
+    };
+    messages.lines().find_map(executable).unwrap_or_else(|| panic!("cargo build -p {package} made no {name}"))
+}

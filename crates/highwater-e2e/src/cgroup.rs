@@ -1,0 +1,122 @@
+//! A memory limit of the real kernel: a cgroup made for one test, and removed after it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::wait;
+
+/// The hierarchy that has the memory controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// `memory.limit_in_bytes`.
+    V1,
+    /// `memory.max`.
+    V2,
+}
+
+/// A memory cgroup with a limit.
+#[derive(Debug)]
+pub struct Cgroup {
+    path: PathBuf,
+    version: Version,
+}
+
+impl Cgroup {
+    /// Makes one directly below the root of the hierarchy.
+    ///
+    /// `None` where this machine or this user has none to give; the test then says so, by its name, and proves nothing.
+    pub fn limited(test: &str, bytes: u64) -> Option<Self> {
+        match Self::new(bytes) {
+            Ok(cgroup) => Some(cgroup),
+            Err(why) => {
+                // Past the capture of the test harness, so that it is seen although the test passes.
+                let _ = io::Write::write_all(&mut io::stderr(), format!("not shown here: {test}: {why}\n").as_bytes());
+                None
+            }
+        }
+    }
+
+    fn new(bytes: u64) -> Result<Self, String> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let (base, version) = hierarchy()?;
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = base.join(format!("highwater-e2e-{}-{number}", std::process::id()));
+        fs::create_dir(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+        let cgroup = Self { path, version };
+        let limit = cgroup.path.join(cgroup.file("memory.limit_in_bytes", "memory.max"));
+        fs::write(&limit, bytes.to_string()).map_err(|error| format!("cannot write {}: {error}", limit.display()))?;
+        // Where there is swap, the limit would not be felt. Absent where swap is not counted, which is as good.
+        let _ = match version {
+            Version::V1 => fs::write(cgroup.path.join("memory.memsw.limit_in_bytes"), bytes.to_string()),
+            Version::V2 => fs::write(cgroup.path.join("memory.swap.max"), "0"),
+        };
+        Ok(cgroup)
+    }
+
+    /// The version of its hierarchy.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// All memory charged to it, page cache included.
+    pub fn usage(&self) -> u64 {
+        let file = self.path.join(self.file("memory.usage_in_bytes", "memory.current"));
+        fs::read_to_string(file).unwrap().trim().parse().unwrap()
+    }
+
+    /// The file that a process enters it by.
+    pub(crate) fn processes(&self) -> PathBuf {
+        self.path.join("cgroup.procs")
+    }
+
+    fn file(&self, v1: &'static str, v2: &'static str) -> &'static str {
+        match self.version {
+            Version::V1 => v1,
+            Version::V2 => v2,
+        }
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // The kernel lets a process go a little after it has ended.
+        let remove = || match fs::remove_dir(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => None,
+            result => Some(result),
+        };
+        if std::thread::panicking() {
+            let _ = remove();
+        } else {
+            let _ = wait::until("the cgroup is empty", remove);
+        }
+    }
+}
+
+/// Where the hierarchy with the memory controller is mounted.
+fn hierarchy() -> Result<(PathBuf, Version), String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|error| format!("no mountinfo: {error}"))?;
+    let find = |kind: &str, option: &str| {
+        mounts.lines().find_map(|line| {
+            let (mount, file_system) = line.split_once(" - ")?;
+            let mut words = file_system.split(' ');
+            let matches = words.next()? == kind && words.nth(1)?.split(',').any(|each| each == option);
+            matches.then(|| PathBuf::from(mount.split(' ').nth(4).unwrap_or_default()))
+        })
+    };
+    if let Some(base) = find("cgroup", "memory") {
+        return Ok((base, Version::V1));
+    }
+    let base = find("cgroup2", "rw").ok_or("no hierarchy of cgroups is mounted to be written")?;
+    let controllers = fs::read_to_string(base.join("cgroup.subtree_control")).unwrap_or_default();
+    if controllers.split_whitespace().all(|controller| controller != "memory") {
+        enable(&base)?;
+    }
+    Ok((base, Version::V2))
+}
+
+fn enable(base: &Path) -> Result<(), String> {
+    let control = base.join("cgroup.subtree_control");
+    fs::write(&control, "+memory").map_err(|error| format!("no memory controller by {}: {error}", control.display()))
+}

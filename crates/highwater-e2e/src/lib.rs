@@ -1,0 +1,38 @@
+//! Starts real processes, puts them under real limits, and reads back what arrived at the real backends.
+//!
+//! The tests in `tests/` are each named by the fact they prove; this is what they share:
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`binary`] | building the programs under test, each as a user builds it |
+//! | [`process`] | a program that runs: its output is kept, it ends with the test |
+//! | [`cgroup`] | a memory limit of the real kernel |
+//! | [`demo`] | the demo service, driven over HTTP |
+//! | [`peers`] | the real collector, Jaeger and Prometheus |
+//! | [`http`], [`wait`], [`folder`], [`ports`], [`environment`] | what these need |
+//!
+//! Nothing here sleeps for a fixed time: whatever takes its time is asked again and again until a deadline. No port is
+//! fixed. What a machine cannot show - no cgroup can be made - a test says by name in one line.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "the whole crate is test code, which fails by panicking"
+)]
+
+pub mod binary;
+pub mod cgroup;
+pub mod demo;
+pub mod environment;
+pub mod folder;
+pub mod http;
+pub mod peers;
+pub mod ports;
+pub mod process;
+pub mod wait;
+
+/// A mebibyte.
+pub const MIB: u64 = 1 << 20;
