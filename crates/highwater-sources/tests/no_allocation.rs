@@ -16,3 +16,8 @@ fn readings_of_this_system_allocate_nothing() {
 fn readings_of_nested_limits_allocate_nothing() {
     allocator::readings_of_nested_limits_allocate_nothing();
 }
+
+#[test]
+fn readings_of_nothing_allocate_nothing() {
+    allocator::readings_of_nothing_allocate_nothing();
+}

@@ -79,6 +79,11 @@ pub(crate) fn readings_of_this_system_allocate_nothing() {
     assert_no_allocation("this system with a limit", Options { limit: Some(Bytes::gib(1)), ..Options::default() });
 }
 
+pub(crate) fn readings_of_nothing_allocate_nothing() {
+    let tree = tempfile::tempdir().expect("a temporary folder");
+    assert_no_allocation("an empty tree", Options { root: tree.path().to_path_buf(), ..Options::default() });
+}
+
 pub(crate) fn readings_of_nested_limits_allocate_nothing() {
     let tree = tempfile::tempdir().expect("a temporary folder");
     let write = |path: &str, content: &str| {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use highwater_model::{Bytes, Limit, LimitSource};
+use highwater_model::{Bytes, Limit, LimitSource, SinceStart};
 use highwater_sources::{Availability, Options, Regions, Source, Sources, container_id, process_start_time};
 
 use self::tree::{MIB, OWN, Tree, availability, glance, reason, sample};

@@ -1,5 +1,7 @@
 //! Files that are garbage, gone, or not to be read: their own fields are blank, and the next refresh tries again.
 
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -163,4 +165,42 @@ fn a_known_limit_does_not_vanish_because_the_new_place_cannot_be_read() {
     sources.refresh();
     assert_eq!((sample(&mut sources).limit, sample(&mut sources).used), (None, Some(OWN)));
     assert_eq!(availability(&sources, Source::Cgroup), Availability::Available);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_content_of_any_file_makes_a_reading_panic(
+        contents in proptest::collection::vec("([a-z_]{0,8}[ :/=\\\\.\\PC]{0,4}[0-9]{0,22}\n?){0,6}", 12),
+        path in "(/[a-c.]{1,3}){0,4}",
+    ) {
+        const FILES: [&str; 12] = [
+            "proc/meminfo",
+            "proc/self/statm",
+            "proc/self/status",
+            "proc/self/stat",
+            "sys/fs/cgroup/a/memory.max",
+            "sys/fs/cgroup/a/memory.high",
+            "sys/fs/cgroup/a/memory.current",
+            "sys/fs/cgroup/a/memory.stat",
+            "sys/fs/cgroup/a/memory.events",
+            "sys/fs/cgroup/a/memory.pressure",
+            "proc/self/mountinfo",
+            "proc/self/cgroup",
+        ];
+        let tree = Tree::v2("/a");
+        tree.v2_directory("a", &(512 * MIB).to_string(), 200);
+        let mut sources = tree.open();
+        tree.write("proc/self/cgroup", &format!("0::{path}\n"));
+        sources.refresh();
+        for (file, content) in FILES.iter().zip(&contents) {
+            tree.write(file, content);
+            sources.glance(SinceStart::from_secs(1));
+            let sample = sample(&mut sources);
+            prop_assert!(sample.limit.is_none() || sample.used.is_some(), "a limit never stands without what is used of it");
+            sources.refresh();
+        }
+        tree.open();
+    }
 }
