@@ -28,6 +28,11 @@ const REFRESH: Duration = Duration::from_secs(10);
 const BUDGET: u32 = 1_000;
 /// The same for a sample that a suspicion asks for: more, since something is about to happen, but not without end.
 const URGENT_BUDGET: u32 = 100;
+/// However slow a sample was. Its cost is wall-clock time: a thread that lost its turn, or waited for its own pages while
+/// the cgroup thrashed, seems slow, and that is when the next sample counts. A sample that truly costs so much is rare.
+const LONGEST: Duration = Duration::from_secs(10);
+/// The same for a sample that a suspicion asks for.
+const URGENT_LONGEST: Duration = Duration::from_secs(1);
 
 /// All that the watch thread owns.
 #[derive(Debug)]
@@ -67,14 +72,14 @@ impl Watch {
                 self.sources.refresh();
                 refresh = later(now, REFRESH);
             }
-            let urgent = || sampled.is_none_or(|at| now.since(at) >= cost.saturating_mul(URGENT_BUDGET));
+            let urgent = || sampled.is_none_or(|at| now.since(at) >= urgent_pause(cost));
             if now >= sample || (self.suspects(now) && urgent()) {
                 cost = self.round(now);
                 if sampled.is_none() {
                     self.outlets.first_sample();
                 }
                 sampled = Some(now);
-                sample = later(now, SAMPLE.max(cost.saturating_mul(BUDGET)));
+                sample = later(now, pause(cost));
             }
             glance = later(glance, GLANCE).max(self.shared.clock.now());
             match self.stop.recv_timeout(glance.since(self.shared.clock.now())) {
@@ -201,4 +206,26 @@ impl Outlets {
 
 fn later(moment: SinceStart, by: Duration) -> SinceStart {
     SinceStart::new(moment.elapsed().saturating_add(by))
+}
+
+/// From a sample that cost so much to the next.
+fn pause(cost: Duration) -> Duration {
+    cost.saturating_mul(BUDGET).clamp(SAMPLE, LONGEST)
+}
+
+/// The same, where a suspicion asks for the next.
+fn urgent_pause(cost: Duration) -> Duration {
+    cost.saturating_mul(URGENT_BUDGET).min(URGENT_LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_stretched_out_where_reading_is_slow_but_not_without_end() {
+        let micros = Duration::from_micros;
+        assert_eq!([20, 2_000, 60_000].map(|cost| pause(micros(cost)).as_secs()), [1, 2, 10]);
+        assert_eq!([20, 60_000].map(|cost| urgent_pause(micros(cost)).as_millis()), [2, 1_000]);
+    }
 }
