@@ -29,43 +29,64 @@ fn main() {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/demo");
     let demo = std::env::var_os("DEMO").map_or(demo, Into::into);
     let collector = collector();
-    let (with, with_address) = start(&demo, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector)]);
-    let (without, without_address) = start(&demo, &[("HIGHWATER_DISABLED", "true")]);
-    load(with_address);
-    load(without_address);
+    let (mut with, with_address) = start(&demo, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector)]);
+    let (mut without, without_address) = start(&demo, &[("HIGHWATER_DISABLED", "true")]);
+    let with_agent = || load(with.id(), with_address);
+    let without_agent = || load(without.id(), without_address);
+    with_agent();
+    without_agent();
 
-    let mut ratios: Vec<f64> = (0..ROUNDS)
-        .map(|round| {
-            // Who goes first changes, so that a drift of the machine favours neither.
-            let (a, b) = if round % 2 == 0 {
-                let with = load(with_address);
-                (with, load(without_address))
-            } else {
-                let without = load(without_address);
-                (load(with_address), without)
-            };
-            a / b
-        })
-        .collect();
-    ratios.sort_by(f64::total_cmp);
-    let median = (ratios[ROUNDS / 2 - 1] + ratios[ROUNDS / 2]) / 2.0;
+    let (mut throughput, mut work) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        // Who goes first changes, so that a drift of the machine favours neither.
+        let (a, b) = if round % 2 == 0 {
+            let a = with_agent();
+            (a, without_agent())
+        } else {
+            let b = without_agent();
+            (with_agent(), b)
+        };
+        throughput.push(a.per_second / b.per_second);
+        work.push(a.per_cpu_second / b.per_cpu_second);
+    }
     println!(
-        "throughput with the agent / without: median {median:.4} of {ROUNDS} paired rounds of {} s, {CONNECTIONS} connections \
-         (quartiles {:.4} to {:.4})",
+        "with the agent / without, {ROUNDS} paired rounds of {} s, {CONNECTIONS} connections: median (quartiles)",
         ROUND.as_secs_f64(),
-        ratios[ROUNDS / 4],
-        ratios[ROUNDS * 3 / 4],
     );
-    for mut child in [with, without] {
+    println!("requests per second             {}", quartiles(throughput));
+    println!("requests per second of its CPU  {}", quartiles(work));
+    for child in [&mut with, &mut without] {
         let _ = child.kill();
         let _ = child.wait();
     }
 }
 
-/// Requests a second over [`CONNECTIONS`] kept connections, each with one request under way at a time.
-fn load(address: SocketAddr) -> f64 {
+fn quartiles(mut ratios: Vec<f64>) -> String {
+    ratios.sort_by(f64::total_cmp);
+    let at = |share: usize| ratios[(ratios.len() - 1) * share / 4];
+    format!("{:.4} ({:.4} to {:.4})", at(2), at(1), at(3))
+}
+
+struct Load {
+    per_second: f64,
+    /// The same of the CPU time that the process used: what else runs on the machine does not count.
+    per_cpu_second: f64,
+}
+
+/// Nanoseconds of CPU time that all threads of a process used.
+fn cpu_time(process: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let used = |task: std::io::Result<std::fs::DirEntry>| {
+        let schedule = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        schedule.split(' ').next()?.parse::<u64>().ok()
+    };
+    tasks.filter_map(used).sum()
+}
+
+/// Requests over [`CONNECTIONS`] kept connections, each with one request under way at a time.
+fn load(process: u32, address: SocketAddr) -> Load {
     let stop = Arc::new(AtomicBool::new(false));
-    let started = Instant::now();
+    let (started, cpu) = (Instant::now(), cpu_time(process));
     let workers: Vec<_> = (0..CONNECTIONS)
         .map(|_| {
             let stop = Arc::clone(&stop);
@@ -88,7 +109,11 @@ fn load(address: SocketAddr) -> f64 {
     thread::sleep(ROUND);
     stop.store(true, Ordering::Relaxed);
     let answered: u64 = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
-    answered as f64 / started.elapsed().as_secs_f64()
+    let cpu = Duration::from_nanos(cpu_time(process) - cpu);
+    Load {
+        per_second: answered as f64 / started.elapsed().as_secs_f64(),
+        per_cpu_second: answered as f64 / cpu.as_secs_f64(),
+    }
 }
 
 fn start(demo: &Path, environment: &[(&str, &str)]) -> (Child, SocketAddr) {

@@ -74,9 +74,7 @@ impl Parts {
     /// Unknown where no part explains a third of the growth: pages that were allocated before the calm moment and touched
     /// after it, say, are growth of no part.
     pub(crate) fn grown_since(&self, calm: &Self, growth: Bytes) -> Cause {
-        let grown = |(now, then): (&Part, &Part)| {
-            Some((now.1?.checked_sub(then.1?)?, now.0))
-        };
+        let grown = |(now, then): (&Part, &Part)| Some((now.1?.checked_sub(then.1?)?, now.0));
         let largest = self.0.iter().zip(&calm.0).filter_map(grown).max_by_key(|(grown, _)| *grown);
         let explains = |(grown, _): &(Bytes, Cause)| growth > Bytes::ZERO && grown.get() >= growth.get() / 3;
         largest.filter(explains).map_or(Cause::Unknown, |(_, cause)| cause)

@@ -112,9 +112,13 @@ macro_rules! jemalloc {
             #[global_allocator]
             static ALLOCATOR: $crate::sources::jemalloc::Jemalloc = $crate::sources::jemalloc::Jemalloc;
 
-            // jemalloc reads its settings from this symbol before `main`; only a binary's own symbol is sure to be linked.
+            // jemalloc reads its settings before `main`, with its prefix or, as the host builds it, without; only symbols of
+            // the binary itself are sure to be linked.
             #[unsafe(export_name = "_rjem_malloc_conf")]
-            static CONF: $crate::sources::jemalloc::Conf =
+            static PREFIXED: $crate::sources::jemalloc::Conf =
+                $crate::sources::jemalloc::Conf::new($crate::sources::jemalloc::CONF);
+            #[unsafe(export_name = "malloc_conf")]
+            static UNPREFIXED: $crate::sources::jemalloc::Conf =
                 $crate::sources::jemalloc::Conf::new($crate::sources::jemalloc::CONF);
         };
     };
