@@ -18,7 +18,12 @@ impl Demo {
     /// Starts one, on a port of the system's choice, and waits until it serves.
     #[track_caller]
     pub fn start(cgroup: Option<&Cgroup>, variables: &[(&str, &str)]) -> Self {
-        let program = Program::within(cgroup, &binary::of("demo")).variable("PORT", "0").variables(variables);
+        Self::of(Program::within(cgroup, &binary::of("demo")).variable("PORT", "0").variables(variables))
+    }
+
+    /// Starts `program` and waits until it serves.
+    #[track_caller]
+    pub fn of(program: Program) -> Self {
         let mut process = program.start();
         let url = wait::until_ok("the demo serves", || {
             let running = process.ended().is_none();

@@ -9,7 +9,7 @@
 //! | [`cgroup`] | a memory limit of the real kernel |
 //! | [`demo`] | the demo service, driven over HTTP |
 //! | [`peers`] | the real collector, Jaeger and Prometheus |
-//! | [`http`], [`wait`], [`folder`], [`ports`], [`environment`] | what these need |
+//! | [`http`], [`pattern`], [`wait`], [`folder`], [`ports`], [`environment`] | what these need |
 //!
 //! Nothing here sleeps for a fixed time: whatever takes its time is asked again and again until a deadline. No port is
 //! fixed. What a machine cannot show - no cgroup can be made - a test says by name in one line.
@@ -29,6 +29,7 @@ pub mod demo;
 pub mod environment;
 pub mod folder;
 pub mod http;
+pub mod pattern;
 pub mod peers;
 pub mod ports;
 pub mod process;

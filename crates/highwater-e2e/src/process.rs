@@ -58,6 +58,13 @@ impl Program {
         Self { name: path.file_name().unwrap().to_string_lossy().into_owned(), command }
     }
 
+    /// It runs in this folder.
+    #[must_use]
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
     /// One more argument.
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<std::ffi::OsStr>) -> Self {

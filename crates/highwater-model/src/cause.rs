@@ -1,11 +1,14 @@
 //! Which part of the memory grew.
 //!
 //! An alarm that says "85 %" sends somebody looking; one that says "heap" or "another process" says where. The parts are
-//! compared with the calmest moment so far, each in its own numbers; nothing is inferred from a part that is unknown.
+//! compared with the calmest moment of the last hour, each in its own numbers; nothing is inferred from a part that is
+//! unknown.
 
-use crate::{Bytes, Sample};
+use core::time::Duration;
 
-/// The part of the memory that grew most since the calmest moment.
+use crate::{Bytes, LimitSource, Sample, SinceStart};
+
+/// The part of the memory that grew most since the calmest moment of the last hour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
@@ -44,21 +47,61 @@ impl Cause {
     }
 }
 
+/// The calmest moment of the last half to whole hour: the lowest use, and its parts.
+///
+/// Not of all time: a service that was warm before a leak began would show its warming up as the cause. The hour stands
+/// still while a line is exceeded, so that a long episode is compared with what was before it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Calm {
+    present: Option<Moment>,
+    previous: Option<Moment>,
+    /// When the present half hour began.
+    since: SinceStart,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    used: Bytes,
+    parts: Parts,
+}
+
+impl Calm {
+    const HALF: Duration = Duration::from_secs(30 * 60);
+
+    /// Takes one sample into account.
+    pub(crate) fn note(&mut self, at: SinceStart, used: Bytes, sample: &Sample) {
+        if at.since(self.since) >= Self::HALF {
+            (self.previous, self.present, self.since) = (self.present, None, at);
+        }
+        if self.present.is_none_or(|calm| used < calm.used) {
+            self.present = Some(Moment { used, parts: Parts::of(sample) });
+        }
+    }
+
+    /// The part that grew most from the calmest moment to this sample.
+    pub(crate) fn cause(&self, sample: &Sample, used: Bytes) -> Cause {
+        let calmest = self.present.into_iter().chain(self.previous).min_by_key(|calm| calm.used);
+        calmest
+            .map_or(Cause::Unknown, |calm| Parts::of(sample).grown_since(&calm.parts, used.saturating_sub(calm.used)))
+    }
+}
+
 /// What can grow, as far as a sample knows it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Parts([Part; 6]);
+struct Parts([Part; 6]);
 
 type Part = (Cause, Option<Bytes>);
 
 impl Parts {
-    pub(crate) fn of(sample: &Sample) -> Self {
-        let Sample { allocator, process, cgroup, .. } = sample;
+    fn of(sample: &Sample) -> Self {
+        let Sample { allocator, process, cgroup, limit, .. } = sample;
         let overhead = allocator.map(|a| a.ceiling().saturating_sub(a.allocated));
         // Where jemalloc counts more than the kernel holds, the residual may be anything down to zero.
         let unattributed = sample.not_resident().map(|_| sample.unattributed().unwrap_or_default());
-        // Of a cgroup's memory, what is not a process's: it counts against the limit as well.
+        // What counts against a cgroup's limit besides the memory of its processes.
+        let cgroup = cgroup.filter(|_| limit.is_some_and(|limit| limit.source != LimitSource::Config));
         let kernel = cgroup.and_then(|c| Some(c.kernel?.saturating_add(c.sock.unwrap_or_default())));
-        let shmem = cgroup.filter(|c| c.limited).and_then(|c| c.shmem).or(process.shmem);
+        let shmem = cgroup.and_then(|c| c.shmem).or(process.shmem);
         Self([
             (Cause::Heap, allocator.map(|a| a.allocated)),
             (Cause::Allocator, overhead),
@@ -73,7 +116,7 @@ impl Parts {
     ///
     /// Unknown where no part explains a third of the growth: pages that were allocated before the calm moment and touched
     /// after it, say, are growth of no part.
-    pub(crate) fn grown_since(&self, calm: &Self, growth: Bytes) -> Cause {
+    fn grown_since(&self, calm: &Self, growth: Bytes) -> Cause {
         let grown = |(now, then): (&Part, &Part)| Some((now.1?.checked_sub(then.1?)?, now.0));
         let largest = self.0.iter().zip(&calm.0).filter_map(grown).max_by_key(|(grown, _)| *grown);
         let explains = |(grown, _): &(Bytes, Cause)| growth > Bytes::ZERO && grown.get() >= growth.get() / 3;
@@ -84,7 +127,7 @@ impl Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Allocator, Cgroup, Process};
+    use crate::{Allocator, Cgroup, Limit, Process};
 
     fn sample(allocated: u64, resident: u64, anon: u64, external: u64) -> Sample {
         Sample {
@@ -114,8 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn kernel_and_shared_memory_of_the_cgroup_are_parts_too() {
-        let with = |kernel, shmem| Sample {
+    fn kernel_and_shared_memory_of_the_cgroup_are_parts_where_its_limit_binds() {
+        let with = |source, kernel, shmem| Sample {
+            limit: Some(Limit { bytes: Bytes::mib(512), source, scope: 1 }),
             cgroup: Some(Cgroup {
                 limited: true,
                 kernel: Some(Bytes::mib(kernel)),
@@ -125,8 +169,11 @@ mod tests {
             process: Process { anon: Some(Bytes::mib(kernel + shmem)), ..Process::default() },
             ..Sample::default()
         };
-        assert_eq!(cause(&with(1, 1), &with(90, 2)), Cause::Kernel);
-        assert_eq!(cause(&with(1, 1), &with(2, 90)), Cause::Shmem);
+        let in_cgroup = |kernel, shmem| with(LimitSource::Cgroup, kernel, shmem);
+        assert_eq!(cause(&in_cgroup(1, 1), &in_cgroup(90, 2)), Cause::Kernel);
+        assert_eq!(cause(&in_cgroup(1, 1), &in_cgroup(2, 90)), Cause::Shmem);
+        let configured = |kernel| with(LimitSource::Config, kernel, 1);
+        assert_eq!(cause(&configured(1), &configured(90)), Cause::Unknown, "only its own memory counts");
     }
 
     #[test]
@@ -139,5 +186,17 @@ mod tests {
         let calm = sample(100, 120, 130, 0);
         assert_eq!(cause(&calm, &calm), Cause::Unknown);
         assert_eq!(cause(&Sample::default(), &sample(1, 2, 3, 0)), Cause::Unknown);
+    }
+
+    #[test]
+    fn what_a_service_warmed_up_with_is_not_the_cause_of_a_later_leak() {
+        let minutes = |minutes: u64| SinceStart::from_secs(minutes * 60);
+        let mut calm = Calm::default();
+        calm.note(minutes(0), Bytes::mib(30), &sample(10, 20, 30, 0));
+        for minute in 1..=120 {
+            calm.note(minutes(minute), Bytes::mib(2220), &sample(2200, 2210, 2220, 0));
+        }
+        let leaked = sample(2210, 2220, 3520, 0);
+        assert_eq!(calm.cause(&leaked, Bytes::mib(3520)), Cause::Unattributed);
     }
 }

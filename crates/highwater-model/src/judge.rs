@@ -10,9 +10,9 @@
 
 use core::time::Duration;
 
-use crate::cause::{Cause, Parts};
+use crate::cause::{Calm, Cause};
 use crate::level::{Level, Levels, Line};
-use crate::{Bytes, CgroupEvents, Glance, Limit, Sample, SinceStart};
+use crate::{Bytes, CgroupEvents, Glance, Limit, LimitSource, Sample, SinceStart};
 
 /// How long a line must be crossed before the crossing counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,9 @@ pub struct Transition {
     pub at: SinceStart,
     /// Why.
     pub reason: Reason,
-    /// Which part of the memory grew.
+    /// The level from now on.
+    pub level: Level,
+    /// Which part of the memory grew; of an episode that ends, which one did.
     pub cause: Cause,
     /// What changed.
     pub change: Change,
@@ -108,6 +110,8 @@ pub struct Episode {
     pub until: SinceStart,
     /// The level now; of an ended episode, its last.
     pub level: Level,
+    /// Which part of the memory grew, as of its last rise.
+    pub cause: Cause,
     /// The highest use so far.
     pub peak: Peak,
     /// Time at elevated, high and critical up to `until`.
@@ -171,8 +175,7 @@ pub struct Judge {
     open: Option<Open>,
     /// The highest use since a line is exceeded, or a gate open.
     peak: Option<Peak>,
-    /// The parts of the memory at the lowest use so far.
-    calm: Option<(Bytes, Parts)>,
+    calm: Calm,
     /// The last sample that was judged.
     last: Option<Sample>,
 }
@@ -187,7 +190,16 @@ struct Open {
 impl Judge {
     /// A judge that has seen nothing.
     pub fn new(levels: Levels, holds: Holds) -> Self {
-        Self { levels, holds, gates: [Gate::default(); 3], episodes: 0, open: None, peak: None, calm: None, last: None }
+        Self {
+            levels,
+            holds,
+            gates: [Gate::default(); 3],
+            episodes: 0,
+            open: None,
+            peak: None,
+            calm: Calm::default(),
+            last: None,
+        }
     }
 
     /// Judges one sample. A sample whose `used` is unknown changes nothing.
@@ -201,22 +213,24 @@ impl Judge {
             let same = (now.id == then.id).then_some(then)?;
             count(&now.events)?.checked_sub(count(&same.events)?).filter(|by| *by > 0)
         };
-        if let Some(count) = risen(|events| events.oom_kills) {
-            let (at, cause) = (sample.at, self.cause(sample));
-            transitions.push(Transition { at, reason: Reason::Kernel, cause, change: Change::OomKill(count) });
-        }
-        let urgency = if last.is_some_and(|last| is_resize(last.limit, sample.limit)) {
+        let resized = last.is_some_and(|last| is_resize(last.limit, sample.limit));
+        let urgency = if resized {
             Urgency::Resized
         } else if risen(|events| events.oom).is_some() {
             Urgency::Kernel
         } else {
             Urgency::None
         };
-        if self.calm.is_none_or(|(calm, _)| used < calm) {
-            self.calm = Some((used, Parts::of(sample)));
+        if last.is_some_and(|last| scope(last.limit) != scope(sample.limit)) {
+            self.calm = Calm::default();
         }
         if let Some(transition) = self.step(sample, used, urgency) {
             transitions.push(transition);
+        }
+        if let Some(count) = risen(|events| events.oom_kills) {
+            let change = Change::OomKill(count);
+            let (at, level, cause) = (sample.at, self.level(), self.cause(sample, used));
+            transitions.push(Transition { at, reason: Reason::Kernel, level, cause, change });
         }
         transitions
     }
@@ -234,7 +248,13 @@ impl Judge {
     pub fn shut_down(&mut self, at: SinceStart) -> Option<Transition> {
         let open = self.open.take()?;
         let (episode, stay) = open.leave(at, open.episode.level);
-        Some(Transition { at, reason: Reason::Shutdown, cause: Cause::Unknown, change: Change::Ended(episode, stay) })
+        let change = Change::Ended(episode, stay);
+        Some(Transition { at, reason: Reason::Shutdown, level: Level::Normal, cause: episode.cause, change })
+    }
+
+    /// Whether an episode is open or a line exceeded: what comes next matters.
+    pub fn is_alert(&self) -> bool {
+        self.open.is_some() || self.gates.iter().any(Gate::is_above)
     }
 
     /// The level now.
@@ -259,6 +279,9 @@ impl Judge {
             }
         }
         self.note_peak(sample, used);
+        if !self.is_alert() {
+            self.calm.note(at, used, sample);
+        }
 
         let before = self.level();
         let (after, crossed) = self.highest_open_gate();
@@ -277,6 +300,10 @@ impl Judge {
         };
         let peak = self.peak.unwrap_or_default();
         let boundary = if rose { crossed } else { fell }.unwrap_or(at);
+        let cause = match self.open {
+            Some(open) if !rose => open.episode.cause,
+            _ => self.cause(sample, used),
+        };
         let change = match self.open {
             None => {
                 self.episodes = self.episodes.saturating_add(1);
@@ -285,6 +312,7 @@ impl Judge {
                     began: boundary,
                     until: boundary,
                     level: after,
+                    cause,
                     peak,
                     time_at: [Duration::ZERO; 3],
                 };
@@ -293,6 +321,7 @@ impl Judge {
             }
             Some(mut open) => {
                 open.episode.peak = peak;
+                open.episode.cause = cause;
                 let (episode, stay) = open.leave(boundary, after);
                 if after == Level::Normal {
                     self.open = None;
@@ -304,11 +333,11 @@ impl Judge {
                 }
             }
         };
-        Some(Transition { at, reason, cause: self.cause(sample), change })
+        Some(Transition { at, reason, level: after, cause, change })
     }
 
     fn note_peak(&mut self, sample: &Sample, used: Bytes) {
-        if self.open.is_none() && !self.gates.iter().any(Gate::is_above) {
+        if !self.is_alert() {
             self.peak = None;
         } else if self.peak.is_none_or(|peak| used > peak.used) {
             self.peak = Some(Peak { used, utilization: sample.utilization() });
@@ -321,12 +350,8 @@ impl Judge {
         open.map_or((Level::Normal, None), |(level, since)| (level, Some(since)))
     }
 
-    fn cause(&self, sample: &Sample) -> Cause {
-        if sample.others_hold_most() {
-            return Cause::OtherProcess;
-        }
-        let (Some((then, calm)), Some(now)) = (self.calm, sample.used) else { return Cause::Unknown };
-        Parts::of(sample).grown_since(&calm, now.saturating_sub(then))
+    fn cause(&self, sample: &Sample, used: Bytes) -> Cause {
+        if sample.others_hold_most() { Cause::OtherProcess } else { self.calm.cause(sample, used) }
     }
 }
 
@@ -420,13 +445,16 @@ impl Gate {
     }
 }
 
+/// What a limit is set on, and by whom.
+fn scope(limit: Option<Limit>) -> Option<(LimitSource, u64)> {
+    limit.map(|limit| (limit.source, limit.scope))
+}
+
 /// The same limit with other bytes, or a limit that came or went.
 fn is_resize(before: Option<Limit>, now: Option<Limit>) -> bool {
     match (before, now) {
-        (Some(before), Some(now)) => {
-            (before.source, before.scope) == (now.source, now.scope) && before.bytes != now.bytes
-        }
-        (before, now) => before.is_some() != now.is_some(),
+        (Some(old), Some(new)) => scope(before) == scope(now) && old.bytes != new.bytes,
+        (old, new) => old.is_some() != new.is_some(),
     }
 }
 

@@ -167,10 +167,15 @@ impl Levels {
     /// `None` is a level that is off: it needs a limit and there is none, lies above the limit, or would not lie below
     /// the next level that is on.
     pub fn lines(&self, limit: Option<Bytes>) -> [Option<Line>; 3] {
+        const HALF: Percent = match Percent::new(50) {
+            Some(half) => half,
+            None => unreachable!(),
+        };
         let mut ceiling = limit.unwrap_or(Bytes::new(u64::MAX));
         let mut line = |threshold: Threshold| {
             let enter = threshold.resolve(limit).filter(|enter| *enter <= ceiling)?;
-            let gap = Self::GAP.of(limit.unwrap_or(enter));
+            // Of a level far below the limit 5 points would be all of it: then half of it, or it would never be left.
+            let gap = Self::GAP.of(limit.unwrap_or(enter)).min(HALF.of(enter));
             ceiling = enter.saturating_sub(Bytes::new(1));
             Some(Line { enter, leave: enter.saturating_sub(gap) })
         };

@@ -248,6 +248,35 @@ fn the_cause_is_another_process_where_others_hold_most() {
     assert_eq!(causes, ["other_process"]);
 }
 
+#[test]
+fn an_ended_episode_keeps_its_cause() {
+    let with_heap = |second, used| Sample {
+        allocator: Some(crate::Allocator { allocated: Bytes::new(used), ..crate::Allocator::default() }),
+        ..sample(second, used)
+    };
+    let mut judge = judge();
+    judge.judge(&with_heap(0, 100));
+    let begun = judge.judge(&with_heap(1, 960));
+    assert_eq!(begun.iter().map(|t| t.cause).collect::<Vec<_>>(), [Cause::Heap]);
+    let ended = (2..200).find_map(|second| {
+        judge.judge(&with_heap(second, 100)).iter().find(|t| matches!(t.change, Change::Ended(..))).copied()
+    });
+    assert_eq!((ended.unwrap().cause, ended.unwrap().level), (Cause::Heap, Level::Normal));
+}
+
+#[test]
+fn a_kill_that_comes_with_the_crossing_belongs_to_the_episode() {
+    let with_kills = |second, used, kills| {
+        let events = CgroupEvents { oom_kills: Some(kills), ..CgroupEvents::default() };
+        Sample { cgroup: Some(Cgroup { id: 7, events, ..Cgroup::default() }), ..sample(second, used) }
+    };
+    let mut judge = judge();
+    judge.judge(&with_kills(0, 100, 0));
+    let told: Vec<_> = judge.judge(&with_kills(1, 960, 1)).iter().map(|t| (line(t), t.level)).collect();
+    let expected = ["1 begun critical since 1 held", "1 killed 1"].map(|text| (text.to_string(), Level::Critical));
+    assert_eq!(told, expected);
+}
+
 mod properties {
     use proptest::prelude::*;
 

@@ -74,3 +74,9 @@ fn a_level_that_the_limit_makes_senseless_is_off() {
         [None, Some(Bytes::gib(2)), Some(Percent::new(95).unwrap().of(Bytes::gib(4)))]
     );
 }
+
+#[test]
+fn a_level_far_below_the_limit_can_be_left() {
+    let [low, ..] = levels("100MiB", "85%", "95%").unwrap().lines(Some(Bytes::gib(4)));
+    assert_eq!(low.unwrap().leave, Bytes::mib(50));
+}
