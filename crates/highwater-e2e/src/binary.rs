@@ -1,7 +1,7 @@
 //! Building the programs under test, each as its user builds it: alone, since a build of the whole workspace gives all
 //! packages the features that any of them asks for, and in release.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -25,15 +25,17 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
 }
 
+#[track_caller]
 fn built(package: &str, target: &[&str], name: &'static str) -> PathBuf {
-    static BUILT: Mutex<Option<HashMap<&'static str, PathBuf>>> = Mutex::new(None);
-    // Held while building: cargo would let the others wait just the same. A build that failed fails again, with its reason.
+    static BUILT: Mutex<BTreeMap<&'static str, Result<PathBuf, String>>> = Mutex::new(BTreeMap::new());
+    // Held while building: cargo would let the others wait just the same. A build that failed is not tried again.
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    let built = built.get_or_insert_default();
-    built.entry(name).or_insert_with(|| build(package, target, name)).clone()
+    let binary = built.entry(name).or_insert_with(|| build(package, target, name)).clone();
+    drop(built);
+    binary.unwrap_or_else(|why| panic!("{why}"))
 }
 
-fn build(package: &str, target: &[&str], name: &str) -> PathBuf {
+fn build(package: &str, target: &[&str], name: &str) -> Result<PathBuf, String> {
     let cargo = crate::environment::variable("CARGO").unwrap_or_else(|| "cargo".to_owned());
     let output = Command::new(cargo)
         .current_dir(repository())
@@ -41,13 +43,15 @@ fn build(package: &str, target: &[&str], name: &str) -> PathBuf {
         .args(target)
         .stderr(Stdio::inherit())
         .output()
-        .unwrap();
-    assert!(output.status.success(), "cargo build -p {package}: {}", output.status);
-    let messages = String::from_utf8(output.stdout).unwrap();
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("cargo build --release -p {package} failed; its output is above"));
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
     let executable = |line: &str| {
         let message: Value = serde_json::from_str(line).ok()?;
         let ours = message["reason"] == "compiler-artifact" && message["target"]["name"] == name;
         ours.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
     };
-    messages.lines().find_map(executable).unwrap_or_else(|| panic!("cargo build -p {package} made no {name}"))
+    messages.lines().find_map(executable).ok_or_else(|| format!("cargo build --release -p {package} made no {name}"))
 }
