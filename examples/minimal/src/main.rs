@@ -9,7 +9,7 @@ fn main() {
     let highwater = highwater::start();
 
     let mut held = Vec::new();
-    for step in 1..=4 {
+    for step in 1..=4_u8 {
         held.push(vec![step; 16 << 20]);
         let sample = highwater.sample();
         if let (Some(allocator), Some(rss)) = (sample.allocator, sample.process.rss) {

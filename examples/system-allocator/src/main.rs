@@ -6,7 +6,8 @@
 fn main() {
     let highwater = highwater::start();
 
-    let held = vec![1_u8; 64 << 20];
+    // Without the black box the compiler sees that nobody reads the bytes, and allocates none.
+    let held = std::hint::black_box(vec![1_u8; 64 << 20]);
     let sample = highwater.sample();
     match sample.allocator {
         Some(allocator) => println!("heapUsed {}", allocator.allocated),
