@@ -1,15 +1,17 @@
 //! The agent: what a service holds.
 
 use std::fmt;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use highwater_model::{Bytes, Sample};
+use highwater_model::Sample;
 use highwater_sources::{AllocatorKind, Options, Region, Sources};
 
 use crate::builder::Builder;
 use crate::event::Event;
+use crate::finished::Finished;
 use crate::identity::EpisodeHandle;
 use crate::latest::Snapshot;
 use crate::outlet::Subscriptions;
@@ -30,17 +32,19 @@ struct Inner {
     subscriptions: Subscriptions,
     /// Opened by the first reading on demand: the watch thread has its own.
     on_demand: Mutex<Option<Sources>>,
-    /// `None` of an agent that never ran or was shut down.
     threads: Mutex<Option<Threads>>,
+    /// `HIGHWATER_DISABLED`: it never has threads, and is the agent of this process all the same.
+    disabled: bool,
 }
 
-/// The agent's running threads.
-#[derive(Debug)]
+/// The agent's threads.
+#[derive(Clone, Debug)]
 pub(crate) struct Threads {
-    /// Dropping it stops the watch thread, and with that all others.
-    pub(crate) stop: SyncSender<()>,
-    /// Ends when all threads that tell have ended.
-    pub(crate) done: Receiver<()>,
+    /// Dropping it stops the watch thread, and with that all others. `None` once the agent was shut down.
+    pub(crate) stop: Option<SyncSender<()>>,
+    pub(crate) finished: Finished,
+    /// The one that runs callbacks: a shutdown from there cannot wait for itself.
+    pub(crate) teller: ThreadId,
 }
 
 /// The agent of this process, for as long as it runs.
@@ -64,18 +68,22 @@ impl Agent {
 
     /// How things stand as of the last sample that was judged. One lock for the time of a copy.
     pub fn status(&self) -> Status {
-        let snapshot = self.0.shared.latest.at(self.0.shared.clock.now());
-        let known = snapshot.is_some();
-        let Snapshot { sample, level, peak, episode, counts, .. } = snapshot.unwrap_or_default();
+        let shared = &self.0.shared;
+        let snapshot = shared.latest.last();
+        let age = snapshot.as_ref().map(|snapshot| shared.clock.now().since(snapshot.sample.at));
+        let sample = snapshot.as_ref().map(|snapshot| snapshot.sample);
+        let Snapshot { level, peak, episode, counts, .. } = snapshot.unwrap_or_default();
         let open = |handle: Arc<EpisodeHandle>| OpenEpisode { id: handle.id.get().copied(), began: handle.began };
         Status {
-            sample: known.then_some(sample),
+            sample,
+            age,
             level,
             peak,
             episode: episode.map(open),
             episodes: counts.episodes,
+            unheard: shared.delivery.unheard(),
             allocator: self.0.allocator,
-            delivery: self.0.shared.delivery.state(),
+            delivery: shared.delivery.state(),
         }
     }
 
@@ -99,31 +107,28 @@ impl Agent {
     ///
     /// A callback may take its time: it delays other callbacks and the service's log, never sampling, judgement or what the
     /// agent sends itself. One that panics is not called again. One that holds a handle of the agent keeps it running until
-    /// [`shutdown`](Self::shutdown).
+    /// [`shutdown`](Self::shutdown), which drops all callbacks.
     pub fn on_event(&self, callback: impl FnMut(&Event) + Send + 'static) {
         self.0.subscriptions.add(Box::new(callback));
     }
 
     /// Stops the agent: an open episode is ended as ended by shutdown, and what waits is delivered.
     ///
-    /// Returns whether all of it was handed over within `deadline`; it never blocks longer. A second call returns at once.
-    /// Readings on demand go on. Safe to call from async code, which it blocks no longer than `deadline`.
+    /// Returns whether all of it was handed over within `deadline`; it never blocks longer. Later calls wait for the same,
+    /// each with its own deadline. Readings on demand go on. Safe to call from async code, which it blocks no longer than
+    /// `deadline`, and from a callback, where it does not wait, since it would wait for itself.
     pub fn shutdown(&self, deadline: Duration) -> bool {
         self.0.shut_down(deadline)
     }
 
     /// An agent that gives readings on demand and does nothing else.
-    pub(crate) fn inert(shared: &Arc<Shared>, limit: Option<Bytes>, subscriptions: Subscriptions) -> Self {
-        let options = Options { limit, ..Options::default() };
-        let sources = Sources::open(options.clone(), Arc::clone(&shared.regions));
-        Self(Arc::new(Inner {
-            shared: Arc::clone(shared),
-            options,
-            allocator: sources.allocator(),
-            subscriptions,
-            on_demand: Mutex::new(Some(sources)),
-            threads: Mutex::new(None),
-        }))
+    pub(crate) fn inert(shared: Arc<Shared>, options: Options) -> Self {
+        Self(Arc::new(Inner::without_threads(shared, options, false)))
+    }
+
+    /// The same, as the agent of this process.
+    pub(crate) fn disabled(shared: Arc<Shared>, options: Options) -> Self {
+        Self(Arc::new(Inner::without_threads(shared, options, true)))
     }
 
     /// The agent whose threads these are.
@@ -135,14 +140,20 @@ impl Agent {
         threads: Threads,
     ) -> Self {
         let (on_demand, threads) = (Mutex::new(None), Mutex::new(Some(threads)));
-        Self(Arc::new(Inner { shared, options, allocator, subscriptions, on_demand, threads }))
+        Self(Arc::new(Inner { shared, options, allocator, subscriptions, on_demand, threads, disabled: false }))
+    }
+
+    /// The agent that runs in this process.
+    pub(crate) fn running() -> Option<Self> {
+        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        running.upgrade().map(Self).filter(|agent| agent.0.runs())
     }
 
     /// Runs `start` unless an agent runs already, which is the error then.
     pub(crate) fn start_first<E>(start: impl FnOnce() -> Result<Self, E>) -> Result<Result<Self, E>, Self> {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(inner) = running.upgrade().filter(|inner| inner.runs()) {
-            return Err(Self(inner));
+        if let Some(agent) = running.upgrade().map(Self).filter(|agent| agent.0.runs()) {
+            return Err(agent);
         }
         let started = start();
         if let Ok(agent) = &started {
@@ -153,16 +164,32 @@ impl Agent {
 }
 
 impl Inner {
+    fn without_threads(shared: Arc<Shared>, options: Options, disabled: bool) -> Self {
+        let sources = Sources::open(options.clone(), Arc::clone(&shared.regions));
+        Self {
+            shared,
+            options,
+            allocator: sources.allocator(),
+            subscriptions: Subscriptions::closed(),
+            on_demand: Mutex::new(Some(sources)),
+            threads: Mutex::new(None),
+            disabled,
+        }
+    }
+
     fn runs(&self) -> bool {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        self.disabled || threads.as_ref().is_some_and(|threads| threads.stop.is_some())
     }
 
     fn shut_down(&self, deadline: Duration) -> bool {
-        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Threads { stop, done }) = threads else { return true };
-        drop(stop);
-        // Nothing is ever sent: the channel ends with the last thread that tells.
-        !matches!(done.recv_timeout(deadline), Err(RecvTimeoutError::Timeout))
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Threads { stop, finished, teller }) = &mut *threads else { return true };
+        drop(stop.take());
+        let (finished, teller) = (finished.clone(), *teller);
+        drop(threads);
+        let deadline = if thread::current().id() == teller { Duration::ZERO } else { deadline };
+        finished.wait(deadline)
     }
 }
 

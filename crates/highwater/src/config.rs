@@ -61,6 +61,13 @@ pub struct ConfigError {
     pub remedy: String,
 }
 
+impl ConfigError {
+    /// Whether only the agent's own way to the collector needs the setting.
+    pub(crate) fn is_of_pipeline(&self) -> bool {
+        matches!(self.key, ENDPOINT | EXPORT_INTERVAL)
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}={:?}: {}", self.key, self.value, self.remedy)
@@ -79,19 +86,18 @@ pub(crate) struct Variable {
     read: fn(&mut Config, &str) -> Result<(), String>,
 }
 
+pub(crate) const LIMIT: &str = "HIGHWATER_LIMIT";
+pub(crate) const METRICS: &str = "HIGHWATER_METRICS";
+pub(crate) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+pub(crate) const EXPORT_INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
+pub(crate) const HOLD_LEAVE: &str = "HIGHWATER_HOLD_LEAVE";
+
 /// All environment variables, in the order of the reference page.
 pub(crate) static ENVIRONMENT: &[Variable] = &[
     Variable {
-        name: "HIGHWATER_LIMIT",
+        name: LIMIT,
         meaning: "a limit of your own, such as `512MiB`; it competes with the cgroup's (default: none)",
-        read: |config, text| {
-            let limit: Bytes = parse(text)?;
-            if limit == Bytes::ZERO {
-                return Err("a limit of nothing cannot be kept: write an amount such as 512MiB".to_owned());
-            }
-            config.limit = Some(limit);
-            Ok(())
-        },
+        read: |config, text| config.set_limit(parse(text)?),
     },
     Variable {
         name: "HIGHWATER_LEVEL_ELEVATED",
@@ -111,29 +117,28 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
     Variable {
         name: "HIGHWATER_HOLD_ELEVATED",
         meaning: "how long elevated must be exceeded before it is entered (default: `30s`)",
-        read: |config, text| hold(&mut config.holds.elevated, text),
+        read: |config, text| config.set_hold(Level::Elevated, hold(text)?),
     },
     Variable {
         name: "HIGHWATER_HOLD_HIGH",
         meaning: "the same for high (default: `10s`)",
-        read: |config, text| hold(&mut config.holds.high, text),
+        read: |config, text| config.set_hold(Level::High, hold(text)?),
     },
     Variable {
         name: "HIGHWATER_HOLD_CRITICAL",
         meaning: "the same for critical (default: `0s`)",
-        read: |config, text| hold(&mut config.holds.critical, text),
+        read: |config, text| config.set_hold(Level::Critical, hold(text)?),
     },
     Variable {
-        name: "HIGHWATER_HOLD_LEAVE",
+        name: HOLD_LEAVE,
         meaning: "how long use must stay below a level before it is left, for all three (default: `60s`, critical `30s`)",
         read: |config, text| {
-            hold(&mut config.holds.leave, text)?;
-            config.holds.leave_critical = config.holds.leave;
+            config.set_hold_leave(hold(text)?);
             Ok(())
         },
     },
     Variable {
-        name: "HIGHWATER_METRICS",
+        name: METRICS,
         meaning: "which metrics are sent: `core` or `all`, then `,+name` and `,-name`, `*` at the end (default: `core`)",
         read: Config::set_metrics,
     },
@@ -154,12 +159,12 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
         },
     },
     Variable {
-        name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        name: ENDPOINT,
         meaning: "the collector's OTLP/HTTP address (default: `http://localhost:4318`)",
         read: Config::set_endpoint,
     },
     Variable {
-        name: "OTEL_METRIC_EXPORT_INTERVAL",
+        name: EXPORT_INTERVAL,
         meaning: "milliseconds between two exports of metrics, 100 to 3600000 (default: `10000`)",
         read: |config, text| config.set_interval(text.parse().map(Duration::from_millis).map_err(|_| INTERVAL)?),
     },
@@ -240,17 +245,50 @@ impl Config {
         Ok(())
     }
 
-    /// Sets where one level begins; of normal there is nothing to set.
-    pub(crate) fn set_threshold(&mut self, level: Level, threshold: Threshold) {
-        for (raised, begins) in Level::RAISED.into_iter().zip(&mut self.thresholds) {
-            if raised == level {
-                *begins = threshold;
-            }
+    pub(crate) fn set_limit(&mut self, limit: Bytes) -> Result<(), String> {
+        if limit == Bytes::ZERO {
+            return Err("a limit of nothing cannot be kept: write an amount such as 512MiB".to_owned());
         }
+        self.limit = Some(limit);
+        Ok(())
+    }
+
+    /// Sets where one level begins.
+    pub(crate) fn set_threshold(&mut self, level: Level, threshold: Threshold) -> Result<(), String> {
+        let raised = Level::RAISED.into_iter().zip(&mut self.thresholds).find(|(raised, _)| *raised == level);
+        let (_, begins) = raised.ok_or_else(|| NORMAL.to_owned())?;
+        *begins = threshold;
+        Ok(())
+    }
+
+    /// Sets how long one level must be exceeded before it is entered.
+    pub(crate) fn set_hold(&mut self, level: Level, hold: Duration) -> Result<(), String> {
+        match level {
+            Level::Normal => return Err(NORMAL.to_owned()),
+            Level::Elevated => self.holds.elevated = hold,
+            Level::High => self.holds.high = hold,
+            Level::Critical => self.holds.critical = hold,
+        }
+        Ok(())
+    }
+
+    /// Sets how long use must stay below any level before it is left.
+    pub(crate) fn set_hold_leave(&mut self, hold: Duration) {
+        (self.holds.leave, self.holds.leave_critical) = (hold, hold);
     }
 }
 
-const fn level_variable(level: Level) -> &'static str {
+const NORMAL: &str = "normal is not entered but returned to: set elevated, high or critical";
+
+pub(crate) const fn hold_variable(level: Level) -> &'static str {
+    match level {
+        Level::Normal | Level::Elevated => "HIGHWATER_HOLD_ELEVATED",
+        Level::High => "HIGHWATER_HOLD_HIGH",
+        Level::Critical => "HIGHWATER_HOLD_CRITICAL",
+    }
+}
+
+pub(crate) const fn level_variable(level: Level) -> &'static str {
     match level {
         Level::Normal | Level::Elevated => "HIGHWATER_LEVEL_ELEVATED",
         Level::High => "HIGHWATER_LEVEL_HIGH",
@@ -263,29 +301,39 @@ fn parse<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, String> {
 }
 
 fn level(config: &mut Config, level: Level, text: &str) -> Result<(), String> {
-    config.set_threshold(level, parse(text)?);
-    Ok(())
+    config.set_threshold(level, parse(text)?)
 }
 
-fn hold(hold: &mut Duration, text: &str) -> Result<(), String> {
+fn hold(text: &str) -> Result<Duration, String> {
     const REMEDY: &str = "not a duration up to a day: write one with a unit, such as 30s, 500ms or 2m";
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-    let duration = humantime::parse_duration(text).ok().filter(|duration| *duration <= DAY);
-    *hold = duration.ok_or_else(|| REMEDY.to_owned())?;
-    Ok(())
+    humantime::parse_duration(text).ok().filter(|duration| *duration <= DAY).ok_or_else(|| REMEDY.to_owned())
 }
 
 fn endpoint(text: &str) -> Result<String, String> {
     const REMEDY: &str = "not an address of a collector: write http://HOST:PORT, such as http://localhost:4318";
-    let authority = text.strip_prefix("http://").ok_or_else(|| {
-        if text.starts_with("https://") {
-            "https is not built in: send to a collector on the same host or in the same pod, over http://".to_owned()
-        } else {
-            REMEDY.to_owned()
-        }
-    })?;
-    let bad = |c: char| c.is_whitespace() || c.is_control();
-    if authority.is_empty() || authority.starts_with(['/', ':']) || authority.contains(bad) {
+    const HTTPS: &str = "https is not built in: send to a collector on the same host or in the same pod, over http://";
+    const CREDENTIALS: &str = "an address is said in the log: put credentials into OTEL_EXPORTER_OTLP_HEADERS";
+    if text.starts_with("https://") {
+        return Err(HTTPS.to_owned());
+    }
+    let rest = text.strip_prefix("http://").ok_or(REMEDY)?;
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    if authority.contains('@') {
+        return Err(CREDENTIALS.to_owned());
+    }
+    // An IPv6 address stands in brackets, since it has colons of its own.
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => (address, port.strip_prefix(':')),
+        Some(_) => return Err(REMEDY.to_owned()),
+        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+    };
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    let is_path = |c: char| {
+        c.is_ascii_graphic() && !matches!(c, '?' | '#' | '<' | '>' | '"' | '\\' | '^' | '`' | '{' | '|' | '}')
+    };
+    let good_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    if host.is_empty() || !host.chars().all(is_name) || !good_port || !path.chars().all(is_path) {
         return Err(REMEDY.to_owned());
     }
     Ok(text.trim_end_matches('/').to_owned())

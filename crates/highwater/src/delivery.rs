@@ -30,7 +30,10 @@ impl Signal {
 pub(crate) struct Delivery {
     failures: [AtomicU64; 3],
     dropped: [AtomicU64; 3],
-    state: Mutex<DeliveryState>,
+    /// Events that a full queue kept from callbacks and the log.
+    unheard: AtomicU64,
+    /// What came of the last export of each signal.
+    last: Mutex<[Option<Result<(), String>>; 3]>,
 }
 
 /// Whether what is sent arrives.
@@ -40,11 +43,11 @@ pub enum DeliveryState {
     /// Nothing was sent yet, or nothing is sent by the agent itself.
     #[default]
     Idle,
-    /// The last export arrived.
+    /// The last export of each signal arrived.
     Delivering,
-    /// The last export failed.
+    /// The last export of a signal failed.
     Failing {
-        /// Why.
+        /// Why; of several, the first of metrics, logs, traces.
         error: String,
     },
 }
@@ -68,8 +71,12 @@ impl Delivery {
         of(&self.dropped, signal).load(Ordering::Relaxed)
     }
 
+    pub(crate) fn unheard(&self) -> u64 {
+        self.unheard.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn state(&self) -> DeliveryState {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        DeliveryState::of(&self.last.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Counts items that were given up without having been sent.
@@ -77,25 +84,38 @@ impl Delivery {
         of(&self.dropped, signal).fetch_add(items, Ordering::Relaxed);
     }
 
-    /// Takes the result of one export into account. Returns true where the state changed and is worth a word.
+    /// Counts an event that callbacks and the log will not hear of.
+    pub(crate) fn leave_unheard(&self) {
+        self.unheard.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes the result of one export into account. Returns true where delivery began to fail or works again: worth a word.
     #[cfg(feature = "otlp")]
     pub(crate) fn exported(&self, signal: Signal, result: Result<(), String>) -> bool {
-        let next = match result {
-            Ok(()) => DeliveryState::Delivering,
-            Err(error) => {
-                of(&self.failures, signal).fetch_add(1, Ordering::Relaxed);
-                DeliveryState::Failing { error }
-            }
-        };
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        // That the first export arrives is what everybody expects.
-        let changed = !matches!(
-            (&*state, &next),
-            (DeliveryState::Idle | DeliveryState::Delivering, DeliveryState::Delivering)
-                | (DeliveryState::Failing { .. }, DeliveryState::Failing { .. })
-        );
-        *state = next;
-        changed
+        if result.is_err() {
+            of(&self.failures, signal).fetch_add(1, Ordering::Relaxed);
+        }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let fails = |last: &[_; 3]| matches!(DeliveryState::of(last), DeliveryState::Failing { .. });
+        let before = fails(&last);
+        let [metrics, logs, traces] = &mut *last;
+        match signal {
+            Signal::Metrics => *metrics = Some(result),
+            Signal::Logs => *logs = Some(result),
+            Signal::Traces => *traces = Some(result),
+        }
+        before != fails(&last)
+    }
+}
+
+impl DeliveryState {
+    fn of(last: &[Option<Result<(), String>>; 3]) -> Self {
+        let failed = last.iter().flatten().find_map(|result| result.as_ref().err());
+        match failed {
+            Some(error) => Self::Failing { error: error.clone() },
+            None if last.iter().any(Option::is_some) => Self::Delivering,
+            None => Self::Idle,
+        }
     }
 }
 
@@ -112,11 +132,15 @@ fn of(counters: &[AtomicU64; 3], signal: Signal) -> &AtomicU64 {
 mod tests {
     use super::*;
 
+    fn refused() -> Result<(), String> {
+        Err("connection refused".to_owned())
+    }
+
     #[test]
     fn each_change_of_state_is_worth_one_word() {
         let delivery = Delivery::default();
-        let failure = || Err("connection refused".to_owned());
-        let words: Vec<_> = [Ok(()), Ok(()), failure(), failure(), Ok(()), failure()]
+        assert_eq!(delivery.state(), DeliveryState::Idle);
+        let words: Vec<_> = [Ok(()), Ok(()), refused(), refused(), Ok(()), refused()]
             .into_iter()
             .map(|result| delivery.exported(Signal::Logs, result))
             .collect();
@@ -124,5 +148,17 @@ mod tests {
         assert_eq!(delivery.failures(Signal::Logs), 3);
         assert_eq!(delivery.failures(Signal::Metrics), 0);
         assert_eq!(delivery.state(), DeliveryState::Failing { error: "connection refused".to_owned() });
+    }
+
+    #[test]
+    fn a_signal_that_fails_beside_one_that_arrives_is_said_once() {
+        let delivery = Delivery::default();
+        assert!(delivery.exported(Signal::Logs, refused()));
+        for _ in 0..3 {
+            assert!(!delivery.exported(Signal::Metrics, Ok(())));
+            assert!(!delivery.exported(Signal::Logs, refused()));
+        }
+        assert!(delivery.exported(Signal::Logs, Ok(())));
+        assert_eq!(delivery.state(), DeliveryState::Delivering);
     }
 }

@@ -11,7 +11,6 @@ use std::time::{Duration, SystemTime};
 use highwater_model::{Bytes, Cause, Change, Episode, Level, Reason, Sample, Stay, Transition};
 use highwater_sources::Source;
 
-use crate::clock::Clock;
 use crate::identity::{EpisodeHandle, EpisodeId, uuid};
 use crate::telemetry::{self, Value};
 
@@ -23,7 +22,6 @@ pub struct Event {
     what: What,
     sample: Sample,
     episode: Option<Arc<EpisodeHandle>>,
-    clock: Clock,
 }
 
 /// What happened.
@@ -67,14 +65,8 @@ pub(crate) enum Attribute {
 }
 
 impl Event {
-    pub(crate) fn new(
-        at: SystemTime,
-        what: What,
-        sample: Sample,
-        episode: Option<Arc<EpisodeHandle>>,
-        clock: Clock,
-    ) -> Self {
-        Self { at, uid: uuid(), what, sample, episode, clock }
+    pub(crate) fn new(at: SystemTime, what: What, sample: Sample, episode: Option<Arc<EpisodeHandle>>) -> Self {
+        Self { at, uid: uuid(), what, sample, episode }
     }
 
     /// When it was decided.
@@ -132,14 +124,10 @@ impl Event {
         }
     }
 
-    /// The level from this event on; `None` where the event says nothing of it.
+    /// The level from this event on; `None` of an event that is not about memory.
     pub fn level(&self) -> Option<Level> {
         match &self.what {
-            What::Memory(transition) => match transition.change {
-                Change::Begun(episode) | Change::Changed(episode, _) => Some(episode.level),
-                Change::Ended(..) => Some(Level::Normal),
-                _ => None,
-            },
+            What::Memory(transition) => Some(transition.level),
             _ => None,
         }
     }
@@ -221,10 +209,10 @@ impl Event {
         self.episode.as_ref()
     }
 
-    /// The wall-clock time of a moment of the judge's.
+    /// The wall-clock time of a moment of the event's episode.
     #[cfg(feature = "opentelemetry")]
     pub(crate) fn wall(&self, moment: highwater_model::SinceStart) -> SystemTime {
-        self.clock.wall(moment)
+        self.episode.as_ref().map_or(self.at, |episode| episode.wall(moment))
     }
 }
 

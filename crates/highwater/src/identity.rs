@@ -5,6 +5,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
+use highwater_model::SinceStart;
+
 /// The id of an episode: the id of its trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EpisodeId([u8; 16]);
@@ -40,11 +42,20 @@ impl fmt::Display for EpisodeId {
 pub(crate) struct EpisodeHandle {
     pub(crate) id: OnceLock<EpisodeId>,
     pub(crate) began: SystemTime,
+    /// The same moment on the judge's clock: all moments of an episode are counted from here, so that its spans fit
+    /// together whatever the system's clock does meanwhile.
+    pub(crate) began_at: SinceStart,
 }
 
 impl EpisodeHandle {
-    pub(crate) fn new(began: SystemTime, id: Option<EpisodeId>) -> Arc<Self> {
-        Arc::new(Self { id: id.map_or_else(OnceLock::new, OnceLock::from), began })
+    pub(crate) fn new(began: SystemTime, began_at: SinceStart, id: Option<EpisodeId>) -> Arc<Self> {
+        Arc::new(Self { id: id.map_or_else(OnceLock::new, OnceLock::from), began, began_at })
+    }
+
+    /// The wall-clock time of a moment of the episode.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn wall(&self, moment: SinceStart) -> SystemTime {
+        self.began.checked_add(moment.since(self.began_at)).unwrap_or(self.began)
     }
 }
 

@@ -55,10 +55,19 @@ impl Latest {
         }
     }
 
+    /// Publishes the last snapshot of all, which nothing follows: a reader is waited for.
+    pub(crate) fn publish_last(&self, snapshot: &Snapshot) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot.clone());
+    }
+
+    /// The latest snapshot, however old.
+    pub(crate) fn last(&self) -> Option<Snapshot> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The latest snapshot, unless it is stale.
     pub(crate) fn at(&self, now: SinceStart) -> Option<Snapshot> {
-        let latest = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        (now.since(latest.sample.at) < Self::STALE).then_some(latest)
+        self.last().filter(|latest| now.since(latest.sample.at) < Self::STALE)
     }
 }
 

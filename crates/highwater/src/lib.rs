@@ -18,7 +18,7 @@
 //! | step | for |
 //! |---|---|
 //! | [`start`] | a service that is configured by its environment |
-//! | [`Agent::builder`] | settings in code: [`limit`](Builder::limit), [`level`](Builder::level), [`holds`](Builder::holds), [`metrics`](Builder::metrics), ... |
+//! | [`Agent::builder`] | settings in code: [`limit`](Builder::limit), [`level`](Builder::level), [`hold`](Builder::hold), [`metrics`](Builder::metrics), ... |
 //! | `meter_provider`, `logger_provider`, `tracer_provider` | a service that has OpenTelemetry providers of its own |
 //! | [`Agent::sample`], [`Agent::status`] | a health endpoint |
 //! | [`Agent::region`] | memory outside the allocator that the program accounts for |
@@ -27,7 +27,7 @@
 //!
 //! # How it works
 //!
-//! Three threads, none of an async runtime, joined by bounded queues. *highwater-watch* reads ([`sources`]), has it judged
+//! Three threads, none of an async runtime, joined by bounded queues. *highwater-watch* reads, has it judged
 //! ([`model`]), publishes the latest sample, and hands events over; it waits for nobody. *highwater-send* tells the
 //! collector: events as log records, episodes as spans, on the wire at once. *highwater-tell* runs what is the host's:
 //! callbacks, the log, a host's own providers. Metrics are collected by the SDK's own thread, from the latest sample.
@@ -51,7 +51,7 @@
 //!
 //! `HIGHWATER_LIMIT`, `HIGHWATER_LEVEL_*`, `HIGHWATER_HOLD_*`, `HIGHWATER_METRICS`, `HIGHWATER_DISABLED`, and of
 //! OpenTelemetry's own `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_METRIC_EXPORT_INTERVAL`, `OTEL_SERVICE_NAME`,
-//! `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SDK_DISABLED`, and what its exporters read: headers and timeouts.
+//! `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SDK_DISABLED`, and the headers that its exporters read (`OTEL_EXPORTER_OTLP_HEADERS`).
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test"))]
 #![cfg_attr(
@@ -65,6 +65,7 @@ mod clock;
 mod config;
 mod delivery;
 mod event;
+mod finished;
 mod identity;
 mod latest;
 #[cfg(feature = "opentelemetry")]
@@ -88,15 +89,21 @@ pub use config::ConfigError;
 pub use delivery::DeliveryState;
 pub use event::{Event, Severity, What};
 pub use highwater_model as model;
-pub use highwater_model::{Bytes, Holds, Level, Sample, Threshold};
-pub use highwater_sources as sources;
-pub use highwater_sources::Region;
+pub use highwater_model::{Bytes, Level, Sample, Threshold};
+pub use highwater_sources::{AllocatorKind, Reason as SourceReason, Region, Source};
 pub use identity::EpisodeId;
 #[cfg(feature = "opentelemetry")]
 pub use otel::resource;
 #[cfg(feature = "otlp")]
 pub use otel::view;
 pub use status::{OpenEpisode, Status};
+
+/// What the macro needs, and nobody else.
+#[cfg(feature = "jemalloc")]
+#[doc(hidden)]
+pub mod __private {
+    pub use highwater_sources::jemalloc::{CONF, Conf, Jemalloc};
+}
 
 /// Installs jemalloc as the program's allocator, with settings fit for observation. In the binary, at the top level.
 ///
@@ -110,17 +117,26 @@ macro_rules! jemalloc {
     () => {
         const _: () = {
             #[global_allocator]
-            static ALLOCATOR: $crate::sources::jemalloc::Jemalloc = $crate::sources::jemalloc::Jemalloc;
+            static ALLOCATOR: $crate::__private::Jemalloc = $crate::__private::Jemalloc;
 
             // jemalloc reads its settings before `main`, with its prefix or, as the host builds it, without; only symbols of
             // the binary itself are sure to be linked.
             #[unsafe(export_name = "_rjem_malloc_conf")]
-            static PREFIXED: $crate::sources::jemalloc::Conf =
-                $crate::sources::jemalloc::Conf::new($crate::sources::jemalloc::CONF);
+            static PREFIXED: $crate::__private::Conf = $crate::__private::Conf::new($crate::__private::CONF);
             #[unsafe(export_name = "malloc_conf")]
-            static UNPREFIXED: $crate::sources::jemalloc::Conf =
-                $crate::sources::jemalloc::Conf::new($crate::sources::jemalloc::CONF);
+            static UNPREFIXED: $crate::__private::Conf = $crate::__private::Conf::new($crate::__private::CONF);
         };
+    };
+}
+
+/// Says what is missing: the macro exists with feature `jemalloc` only.
+#[cfg(not(feature = "jemalloc"))]
+#[macro_export]
+macro_rules! jemalloc {
+    () => {
+        compile_error!(
+            "highwater::jemalloc!() needs the feature: highwater = { version = \"..\", features = [\"jemalloc\"] }"
+        );
     };
 }
 

@@ -86,6 +86,11 @@ impl Builder {
     }
 }
 
+/// Whether the agent sends by a pipeline of its own.
+pub(crate) fn sends(host: &Host, config: &Config) -> bool {
+    cfg!(feature = "otlp") && !host.passed && !config.sdk_disabled
+}
+
 /// Decides how what is told leaves the process, and registers the instruments on a host's meter.
 pub(crate) fn exits(host: Host, config: &Config, shared: &Arc<Shared>) -> Exits {
     if config.sdk_disabled {

@@ -11,6 +11,10 @@ use crate::startup::Target;
 #[derive(Debug, Default)]
 pub(crate) struct Host {}
 
+pub(crate) fn sends(_: &Host, _: &Config) -> bool {
+    false
+}
+
 pub(crate) fn exits(_: Host, _: &Config, _: &Arc<Shared>) -> Exits {
     Exits { host: None, own: None, own_ids: true, target: Target::None }
 }

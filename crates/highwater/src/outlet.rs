@@ -1,17 +1,17 @@
 //! The threads that tell, and the bounded queues that lead to them.
 //!
 //! The watch thread hands over and goes on: it never waits for a collector, a callback or a log. Where a queue is full,
-//! the new message is dropped and counted: what stands before it tells the older part of the same story, and an episode
+//! the new message is dropped, and events are counted by who hands them over: what stands before it tells the older part of the same story, and an episode
 //! whose beginning was dropped would make no sense.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, ThreadId};
 
 use crate::event::{Event, Severity};
+use crate::finished::Running;
 use crate::voice;
 
 /// How many messages wait for one thread: at two events a second, half a minute of a hung one.
@@ -41,47 +41,42 @@ enum Message {
 #[derive(Clone, Debug)]
 pub(crate) struct Queue {
     sender: SyncSender<Message>,
-    dropped: Arc<AtomicU64>,
+    thread: ThreadId,
 }
 
 impl Queue {
     /// Starts a thread that hands what comes to `outlets`, in their order. It delivers what waits and ends once all
     /// queues that lead to it are dropped, and drops `done` last.
-    pub(crate) fn spawn<D: Send + 'static>(
-        name: &'static str,
-        mut outlets: Vec<Box<dyn Outlet>>,
-        done: D,
-    ) -> io::Result<Self> {
+    pub(crate) fn spawn(name: &'static str, mut outlets: Vec<Box<dyn Outlet>>, done: Running) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(QUEUE);
-        thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let handle = thread::Builder::new().name(name.to_owned()).spawn(move || {
             run(&receiver, &mut outlets);
             drop(outlets);
             drop(done);
         })?;
-        Ok(Self { sender, dropped: Arc::default() })
+        Ok(Self { sender, thread: handle.thread().id() })
     }
 
-    pub(crate) fn tell(&self, event: &Arc<Event>) {
-        self.offer(Message::Tell(Arc::clone(event)));
+    /// The thread that tells.
+    pub(crate) fn thread(&self) -> ThreadId {
+        self.thread
+    }
+
+    /// Hands an event over; returns whether there was room for it.
+    pub(crate) fn tell(&self, event: &Arc<Event>) -> bool {
+        self.offer(Message::Tell(Arc::clone(event)))
     }
 
     pub(crate) fn say(&self, severity: Severity, text: String) {
-        self.offer(Message::Say(severity, text));
+        let _ = self.offer(Message::Say(severity, text));
     }
 
     pub(crate) fn first_sample(&self) {
-        self.offer(Message::FirstSample);
+        let _ = self.offer(Message::FirstSample);
     }
 
-    /// How many messages a full queue made us give up.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
-    fn offer(&self, message: Message) {
-        if self.sender.try_send(message).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+    fn offer(&self, message: Message) -> bool {
+        self.sender.try_send(message).is_ok()
     }
 }
 
@@ -113,19 +108,50 @@ impl Outlet for Log {
 type Callback = Box<dyn FnMut(&Event) + Send>;
 
 /// The host's callbacks, and those that it has added since the last event.
-#[derive(Default)]
 pub(crate) struct Callbacks {
     registered: Vec<Callback>,
     added: Subscriptions,
 }
 
 /// Where callbacks are added, also while others run.
-#[derive(Clone, Default)]
-pub(crate) struct Subscriptions(Arc<Mutex<Vec<Callback>>>);
+///
+/// It closes when the agent ends: what waits is dropped, and so is what is added later, so that whoever waits for a
+/// callback's end of a channel sees it close, and a callback that holds the agent does not keep it for ever.
+#[derive(Clone)]
+pub(crate) struct Subscriptions(Arc<Mutex<Option<Vec<Callback>>>>);
 
 impl Subscriptions {
     pub(crate) fn add(&self, callback: Callback) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(callback);
+        let refused = match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(added) => {
+                added.push(callback);
+                None
+            }
+            None => Some(callback),
+        };
+        // Outside the lock: what it holds may be the host's, or the agent itself.
+        drop(refused);
+    }
+
+    /// Takes what was added.
+    fn take(&self) -> Vec<Callback> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    pub(crate) fn close(&self) {
+        let added = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(added);
+    }
+
+    /// Subscriptions that nobody will hear.
+    pub(crate) fn closed() -> Self {
+        Self(Arc::new(Mutex::new(None)))
+    }
+}
+
+impl Default for Subscriptions {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Some(Vec::new()))))
     }
 }
 
@@ -137,9 +163,13 @@ impl Callbacks {
 
 impl Outlet for Callbacks {
     fn tell(&mut self, event: &Event) {
-        self.registered.append(&mut self.added.0.lock().unwrap_or_else(PoisonError::into_inner));
+        self.registered.append(&mut self.added.take());
         // One that panics has broken its own state: it is not called again.
         self.registered.retain_mut(|callback| catch_unwind(AssertUnwindSafe(|| callback(event))).is_ok());
+    }
+
+    fn finish(&mut self) {
+        self.added.close();
     }
 }
 

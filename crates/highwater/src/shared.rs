@@ -1,12 +1,17 @@
 //! What the agent's threads, its handles and OpenTelemetry's callbacks share.
 
+use std::path::Path;
 use std::sync::Arc;
+#[cfg(feature = "opentelemetry")]
+use std::sync::Mutex;
 
-use highwater_sources::Regions;
+use highwater_sources::{Regions, container_id};
 
 use crate::clock::Clock;
 use crate::delivery::Delivery;
 use crate::latest::Latest;
+#[cfg(feature = "opentelemetry")]
+use crate::latest::Snapshot;
 
 /// Shared by reference count; callbacks that cannot be taken back hold it weakly.
 #[derive(Debug)]
@@ -15,6 +20,11 @@ pub(crate) struct Shared {
     pub(crate) regions: Arc<Regions>,
     pub(crate) latest: Latest,
     pub(crate) delivery: Delivery,
+    /// Whether the process's container has an id.
+    pub(crate) in_container: bool,
+    /// The snapshot of the export under way: one sample for all its metrics.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) exported: Mutex<Option<Snapshot>>,
 }
 
 impl Shared {
@@ -24,6 +34,9 @@ impl Shared {
             regions: Arc::new(Regions::new()),
             latest: Latest::default(),
             delivery: Delivery::default(),
+            in_container: container_id(Path::new("/")).is_some(),
+            #[cfg(feature = "opentelemetry")]
+            exported: Mutex::default(),
         })
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use highwater_model::{Bytes, Level, Levels, LimitSource, Sample};
-use highwater_sources::{AllocatorKind, Options, Sources};
+use highwater_model::{Bytes, Level, Levels, Limit, LimitSource, Sample};
+use highwater_sources::{AllocatorKind, Availability, Options, Reason, Source, Sources};
 
 use crate::event::Severity;
 use crate::outlet::Queue;
@@ -44,40 +44,66 @@ pub(crate) fn open_sources(
     }
 }
 
-/// Says what the agent found: one line, and one more for each finding that somebody should act on.
+/// Says what the agent found: one line, and one more where jemalloc is linked in vain.
 pub(crate) fn say(
     words: &Queue,
-    options: &Options,
     sample: &Sample,
+    availability: [(Source, Availability); Source::COUNT],
     allocator: AllocatorKind,
     levels: &Levels,
     target: &Target,
 ) {
-    let line = StartupLine { sample, allocator, levels, target };
-    words.say(Severity::Info, line.to_string());
+    let unread = availability.into_iter().find_map(|(source, availability)| match availability {
+        Availability::Unavailable(why) if source == Source::Cgroup => Some(why),
+        _ => None,
+    });
+    words.say(Severity::Info, StartupLine { sample, unread, allocator, levels, target }.to_string());
     if allocator == AllocatorKind::JemallocNotInstalled {
         let text = "jemalloc is linked, but the program allocates elsewhere: its numbers would be false and are absent; \
                     `highwater::jemalloc!();` in the binary's main.rs installs it";
         words.say(Severity::Warn, text.to_owned());
     }
-    if let (Some(own), Some(binding)) = (options.limit, sample.limit)
-        && binding.source != LimitSource::Config
-        && binding.bytes <= own
-    {
-        let text = format!("the configured limit of {own} is idle: the cgroup's of {} is smaller", binding.bytes);
-        words.say(Severity::Warn, text);
+}
+
+/// What somebody should know of the limit in force: said when it is first seen, and again when it changes.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    levels: Levels,
+    configured: Option<Bytes>,
+    last: Option<Limit>,
+}
+
+impl Findings {
+    pub(crate) fn new(levels: Levels, configured: Option<Bytes>) -> Self {
+        Self { levels, configured, last: None }
     }
-    let lines = levels.lines(sample.limit.map(|limit| limit.bytes));
-    for ((level, line), threshold) in Level::RAISED.into_iter().zip(lines).zip(levels.thresholds()) {
-        if sample.limit.is_some() && line.is_none() {
-            words
-                .say(Severity::Warn, format!("level {level} ({threshold}) makes no sense under this limit and is off"));
+
+    /// What is to be said of the limit of this sample; `None` where it is the same as before.
+    pub(crate) fn of(&mut self, sample: &Sample) -> Option<Vec<String>> {
+        let limit = sample.limit.filter(|limit| self.last != Some(*limit))?;
+        self.last = Some(limit);
+        let mut words = Vec::new();
+        if let Some(own) = self.configured
+            && limit.source != LimitSource::Config
+            && limit.bytes <= own
+        {
+            words.push(format!("the configured limit of {own} is idle: the cgroup's of {} is smaller", limit.bytes));
         }
+        let lines = self.levels.lines(Some(limit.bytes));
+        for ((level, line), threshold) in Level::RAISED.into_iter().zip(lines).zip(self.levels.thresholds()) {
+            if line.is_none() {
+                let bytes = limit.bytes;
+                words.push(format!("level {level} ({threshold}) makes no sense under the limit of {bytes} and is off"));
+            }
+        }
+        Some(words)
     }
 }
 
 struct StartupLine<'a> {
     sample: &'a Sample,
+    /// Why the cgroups cannot be read.
+    unread: Option<Reason>,
     allocator: AllocatorKind,
     levels: &'a Levels,
     target: &'a Target,
@@ -86,9 +112,10 @@ struct StartupLine<'a> {
 impl fmt::Display for StartupLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: limit ", env!("CARGO_PKG_VERSION"))?;
-        match self.sample.limit {
-            Some(limit) => write!(f, "{} ({})", limit.bytes, limit.source.as_str())?,
-            None => f.write_str("none (HIGHWATER_LIMIT sets one; levels in percent are off)")?,
+        match (self.sample.limit, self.unread) {
+            (Some(limit), _) => write!(f, "{} ({})", limit.bytes, limit.source.as_str())?,
+            (None, Some(why)) => write!(f, "unknown (cgroup: {why})")?,
+            (None, None) => f.write_str("none (HIGHWATER_LIMIT sets one; levels in percent are off)")?,
         }
         match self.allocator {
             AllocatorKind::Jemalloc => f.write_str(", allocator jemalloc")?,
@@ -110,13 +137,11 @@ impl fmt::Display for StartupLine<'_> {
 
 #[cfg(test)]
 mod tests {
-    use highwater_model::Limit;
-
     use super::*;
 
     fn line(limit: Option<Limit>, allocator: AllocatorKind, target: &Target) -> String {
         let sample = Sample { limit, ..Sample::default() };
-        StartupLine { sample: &sample, allocator, levels: &Levels::default(), target }.to_string()
+        StartupLine { sample: &sample, unread: None, allocator, levels: &Levels::default(), target }.to_string()
     }
 
     #[test]
@@ -139,5 +164,27 @@ mod tests {
                  telemetry by the host's own providers"
             )
         );
+    }
+
+    #[test]
+    fn what_a_limit_makes_of_the_settings_is_said_when_it_changes() {
+        let under = |mib, source| Sample {
+            limit: Some(Limit { bytes: Bytes::mib(mib), source, scope: 1 }),
+            ..Sample::default()
+        };
+        let [elevated, high, _] = Levels::default().thresholds();
+        let levels = Levels::try_new(elevated, high, "limit-1GiB".parse().unwrap()).unwrap();
+        let mut findings = Findings::new(levels, Some(Bytes::gib(8)));
+        assert_eq!(findings.of(&Sample::default()), None);
+        assert_eq!(findings.of(&under(8192, LimitSource::Config)), Some(Vec::new()));
+        let words = findings.of(&under(512, LimitSource::Cgroup)).unwrap();
+        assert_eq!(
+            words,
+            [
+                "the configured limit of 8GiB is idle: the cgroup's of 512MiB is smaller",
+                "level critical (limit-1GiB) makes no sense under the limit of 512MiB and is off",
+            ]
+        );
+        assert_eq!(findings.of(&under(512, LimitSource::Cgroup)), None);
     }
 }

@@ -1,6 +1,6 @@
 //! How things stand: what a health endpoint or a person asks for.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use highwater_model::{Bytes, Level, Sample};
 use highwater_sources::AllocatorKind;
@@ -12,9 +12,11 @@ use crate::identity::EpisodeId;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Status {
-    /// The last sample, at most a second old in a process that runs; absent before the first and where the agent stopped.
+    /// The last sample that was judged; absent before the first.
     pub sample: Option<Sample>,
-    /// The level.
+    /// How old it is: a second in a process that runs, more where reading is slow, and ever more after a shutdown.
+    pub age: Option<Duration>,
+    /// The level as of that sample.
     pub level: Level,
     /// The highest use of the trailing minute.
     pub peak: Option<Bytes>,
@@ -22,6 +24,8 @@ pub struct Status {
     pub episode: Option<OpenEpisode>,
     /// How many episodes began since the start.
     pub episodes: u64,
+    /// Events that callbacks and the log did not hear of, because one of them hung.
+    pub unheard: u64,
     /// Whose allocator the program runs on.
     pub allocator: AllocatorKind,
     /// Whether what the agent sends arrives.

@@ -74,6 +74,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) regions: &'a Regions,
     pub(crate) delivery: &'a Delivery,
+    /// Whether the process's container has an id.
+    pub(crate) in_container: bool,
 }
 
 /// A number as OpenTelemetry takes it.
@@ -161,10 +163,9 @@ const FAULT: &str = "system.paging.fault.type";
 const CGROUP_EVENT: &str = "container.memory.event.type";
 const STAGE: &str = "highwater.stage";
 
-/// The limiting cgroup; the metrics named `container` exist only where there is a limit: a laptop's login slice is no
-/// container.
-fn container(sample: &Sample) -> Option<Cgroup> {
-    sample.cgroup.filter(|cgroup| cgroup.limited)
+/// The cgroup of a container: one with a limit, or of a process whose container has an id. A laptop's login slice is none.
+fn container(reading: &Reading<'_>) -> Option<Cgroup> {
+    reading.snapshot.sample.cgroup.filter(|cgroup| cgroup.limited || reading.in_container)
 }
 
 /// All metrics, in the order of the reference page.
@@ -376,12 +377,22 @@ pub(crate) static METRICS: &[Metric] = &[
             }
         }),
     },
-    bytes("container.memory.usage", Set::All, "All memory charged to the limiting cgroup", |s| {
-        Some(container(s)?.usage?.into())
-    }),
-    bytes("container.memory.working_set", Set::All, "Usage without inactive page cache", |s| {
-        Some(container(s)?.working_set()?.into())
-    }),
+    Metric {
+        name: "container.memory.usage",
+        kind: Kind::Amount,
+        unit: "By",
+        description: "All memory charged to the limiting cgroup",
+        set: Set::All,
+        read: Read::Points(|reading, observe| plain(observe, container(reading).and_then(|cgroup| cgroup.usage))),
+    },
+    Metric {
+        name: "container.memory.working_set",
+        kind: Kind::Amount,
+        unit: "By",
+        description: "Usage without inactive page cache",
+        set: Set::All,
+        read: Read::Points(|reading, observe| plain(observe, container(reading).and_then(|c| c.working_set()))),
+    },
     bytes("highwater.memory.available", Set::All, "What is left below the limit", |s| Some(s.available()?.into())),
     Metric {
         name: "highwater.cgroup.memory.usage",

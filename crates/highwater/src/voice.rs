@@ -2,6 +2,8 @@
 //!
 //! Each thing is said once. Events are said too, so that a service without a collector hears of them.
 
+use std::io::{self, Write};
+
 use crate::event::{Event, Severity};
 
 /// Says one line.
@@ -16,7 +18,8 @@ pub(crate) fn say(severity: Severity, text: &str) {
         return;
     }
     let _ = severity;
-    eprintln!("highwater: {text}");
+    // Where standard error is gone, nobody listens; that is no reason to fail.
+    let _ = writeln!(io::stderr(), "highwater: {text}");
 }
 
 /// Says what happened, with the few fields that a person or a filter wants; the rest goes by OpenTelemetry.

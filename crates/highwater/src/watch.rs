@@ -12,11 +12,12 @@ use highwater_model::{Change, Glance, Judge, Level, SinceStart, TrailingPeak, Tr
 use highwater_sources::{Availability, Source, Sources};
 
 use crate::delivery::{Delivery, Signal};
-use crate::event::{Event, What};
+use crate::event::{Event, Severity, What};
 use crate::identity::{EpisodeHandle, EpisodeId};
 use crate::latest::Snapshot;
 use crate::outlet::Queue;
 use crate::shared::Shared;
+use crate::startup::Findings;
 
 /// Between two glances.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -44,6 +45,7 @@ pub(crate) struct Watch {
     pub(crate) outlets: Outlets,
     pub(crate) snapshot: Snapshot,
     pub(crate) availability: [(Source, Availability); Source::COUNT],
+    pub(crate) findings: Findings,
     /// Ends with the agent: nothing is ever sent.
     pub(crate) stop: Receiver<()>,
 }
@@ -55,6 +57,8 @@ pub(crate) struct Outlets {
     pub(crate) send: Option<Queue>,
     /// What is the host's: its providers, its log, its callbacks.
     pub(crate) tell: Queue,
+    /// Whether a host's own providers are among what is the host's.
+    pub(crate) of_host: bool,
     /// Whether the id of an episode is ours to choose, or a host's tracer's.
     pub(crate) own_ids: bool,
 }
@@ -74,12 +78,13 @@ impl Watch {
             }
             let urgent = || sampled.is_none_or(|at| now.since(at) >= urgent_pause(cost));
             if now >= sample || (self.suspects(now) && urgent()) {
-                cost = self.round(now);
+                let before = std::mem::replace(&mut cost, self.round(now));
                 if sampled.is_none() {
                     self.outlets.first_sample();
                 }
                 sampled = Some(now);
-                sample = later(now, pause(cost));
+                // A thread that lost its turn for once seems slow, too; and where something happens each second counts.
+                sample = later(now, if self.judge.is_alert() { SAMPLE } else { pause(cost.min(before)) });
             }
             glance = later(glance, GLANCE).max(self.shared.clock.now());
             match self.stop.recv_timeout(glance.since(self.shared.clock.now())) {
@@ -109,6 +114,9 @@ impl Watch {
         self.snapshot.sample = sample;
         self.snapshot.peak = self.peak.at(now);
         self.snapshot.level = self.judge.level();
+        if let Some(words) = self.findings.of(&sample) {
+            words.into_iter().for_each(|text| self.outlets.tell.say(Severity::Warn, text));
+        }
         let mut events = Vec::new();
         events.extend(transitions.iter().map(|transition| self.event(transition)));
         events.extend(self.availability_events());
@@ -137,7 +145,8 @@ impl Watch {
                 self.snapshot.counts.episodes = episode.number;
                 self.count_entry(episode.level);
                 let id = self.outlets.own_ids.then(EpisodeId::random);
-                self.snapshot.episode = Some(EpisodeHandle::new(self.shared.clock.wall(episode.began), id));
+                let began = self.shared.clock.wall(episode.began);
+                self.snapshot.episode = Some(EpisodeHandle::new(began, episode.began, id));
             }
             Change::Changed(episode, stay) if episode.level > stay.level => self.count_entry(episode.level),
             _ => {}
@@ -151,7 +160,7 @@ impl Watch {
 
     fn event_of(&self, what: What, at: SinceStart) -> Arc<Event> {
         let Snapshot { sample, episode, .. } = &self.snapshot;
-        Arc::new(Event::new(self.shared.clock.wall(at), what, *sample, episode.clone(), self.shared.clock))
+        Arc::new(Event::new(self.shared.clock.wall(at), what, *sample, episode.clone()))
     }
 
     fn count_entry(&mut self, entered: Level) {
@@ -181,7 +190,7 @@ impl Watch {
         if let Some(transition) = self.judge.shut_down(self.shared.clock.now()) {
             let event = self.event(&transition);
             self.snapshot.level = Level::Normal;
-            self.shared.latest.publish(&self.snapshot);
+            self.shared.latest.publish_last(&self.snapshot);
             self.outlets.tell(&event, &self.shared.delivery);
         }
     }
@@ -189,12 +198,16 @@ impl Watch {
 
 impl Outlets {
     fn tell(&self, event: &Arc<Event>, delivery: &Delivery) {
-        if let Some(send) = &self.send {
-            let before = send.dropped();
-            send.tell(event);
-            delivery.drop_items(Signal::Logs, send.dropped().saturating_sub(before));
+        let sent = self.send.as_ref().is_none_or(|send| send.tell(event));
+        let heard = self.tell.tell(event);
+        if !heard {
+            delivery.leave_unheard();
         }
-        self.tell.tell(event);
+        // A host's own providers are told where its callbacks are. An event is one record and at least one span.
+        if !sent || (!heard && self.of_host) {
+            delivery.drop_items(Signal::Logs, 1);
+            delivery.drop_items(Signal::Traces, 1);
+        }
     }
 
     fn first_sample(&self) {

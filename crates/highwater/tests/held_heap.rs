@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
 
-use highwater::{Agent, Bytes, Holds, Level, Threshold};
+use highwater::{Agent, Bytes, Level, Threshold};
 
 mod common;
 
@@ -55,7 +55,7 @@ fn the_agent_holds_at_most_512_kib_and_an_export_of_the_core_set_is_at_most_6_kb
         .interval(Duration::from_millis(100))
         .limit(Bytes::gib(4))
         .level(Level::Elevated, Threshold::Amount(Bytes::kib(1)))
-        .holds(Holds { elevated: Duration::ZERO, ..Holds::default() })
+        .hold(Level::Elevated, Duration::ZERO)
         .start()
         .unwrap();
 

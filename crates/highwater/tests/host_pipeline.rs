@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use highwater::{Agent, Bytes, Holds, Level, Threshold};
+use highwater::{Agent, Bytes, Level, Threshold};
 use opentelemetry_sdk::logs::{InMemoryLogExporter, SdkLoggerProvider};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
@@ -29,7 +29,7 @@ fn a_host_with_its_own_providers_receives_metrics_records_and_spans_of_one_trace
         .metrics("all")
         .limit(Bytes::gib(1))
         .level(Level::Elevated, Threshold::Amount(Bytes::kib(1)))
-        .holds(Holds { elevated: Duration::ZERO, ..Holds::default() })
+        .hold(Level::Elevated, Duration::ZERO)
         .meter_provider(&meters)
         .logger_provider(&loggers)
         .tracer_provider(&tracers)

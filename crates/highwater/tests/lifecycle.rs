@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use highwater::model::Reason;
-use highwater::{Agent, Builder, Event, Holds, Level, StartError, Threshold};
+use highwater::{Agent, Builder, Event, Level, StartError, Threshold};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -22,7 +22,7 @@ fn raised() -> Builder {
     Agent::builder()
         .endpoint("http://127.0.0.1:9")
         .level(Level::Elevated, Threshold::Amount(highwater::Bytes::kib(1)))
-        .holds(Holds { elevated: Duration::ZERO, ..Holds::default() })
+        .hold(Level::Elevated, Duration::ZERO)
 }
 
 fn listening(builder: Builder) -> (Builder, Receiver<Event>) {
@@ -128,6 +128,33 @@ fn a_callback_that_panics_is_not_called_again_and_the_others_are() {
 }
 
 #[test]
+fn callbacks_that_heard_nothing_are_dropped_by_shutdown_and_later_ones_at_once() {
+    let _alone = alone();
+    let (builder, events) = listening(Agent::builder().endpoint("http://127.0.0.1:9"));
+    let agent = builder.start().unwrap();
+    let (sender, later) = channel::<Event>();
+    let handle = agent.clone();
+    agent.on_event(move |event| drop((handle.status(), sender.send(event.clone()))));
+    agent.shutdown(PATIENCE);
+    assert!(events.recv_timeout(PATIENCE).is_err() && later.recv_timeout(PATIENCE).is_err());
+    let (sender, after) = channel::<Event>();
+    agent.on_event(move |event| drop(sender.send(event.clone())));
+    assert!(after.recv().is_err());
+}
+
+#[test]
+fn a_shutdown_from_a_callback_does_not_wait_for_itself() {
+    let _alone = alone();
+    let (sender, returned) = channel();
+    let agent = raised().start().unwrap();
+    let handle = agent.clone();
+    agent.on_event(move |_| drop(sender.send(handle.shutdown(Duration::from_secs(3600)))));
+    agent.shutdown(Duration::from_millis(1));
+    assert_eq!(returned.recv_timeout(PATIENCE), Ok(false));
+    assert!(agent.shutdown(PATIENCE), "a later call waits for the same end");
+}
+
+#[test]
 fn a_callback_may_call_the_agent_back() {
     let _alone = alone();
     let (sender, heard) = channel();
@@ -146,6 +173,7 @@ fn a_callback_may_call_the_agent_back() {
     assert!(heard.contains(&("highwater.memory.episode.ended", Some(Level::Normal))), "{heard:?}");
 }
 
+#[cfg(feature = "otlp")]
 #[test]
 fn settings_that_cannot_be_used_are_an_error_with_their_key() {
     let _alone = alone();
@@ -159,7 +187,9 @@ fn settings_that_cannot_be_used_are_an_error_with_their_key() {
         .unwrap_err();
     let StartError::Config(errors) = &error else { panic!("{error}") };
     let keys: Vec<_> = errors.iter().map(|error| error.key).collect();
-    assert_eq!(keys, ["metrics", "endpoint", "interval", "HIGHWATER_LEVEL_HIGH"]);
+    let expected =
+        ["HIGHWATER_METRICS", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_METRIC_EXPORT_INTERVAL", "HIGHWATER_LEVEL_HIGH"];
+    assert_eq!(keys, expected);
     assert!(error.to_string().contains("collector:4318"), "{error}");
     assert!(Agent::builder().start().is_ok(), "nothing runs after an error");
 }

@@ -31,30 +31,35 @@ async fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("healthcheck") {
         return healthcheck::run(port);
     }
-    match serve(&host, port).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("cannot serve http://{host}:{port}: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn serve(host: &str, port: u16) -> io::Result<()> {
     // Settings come from the environment; only where nothing gives a limit, neither it nor a container, this one holds.
     let agent = match Agent::builder().fallback_limit(Bytes::mib(512)).start() {
         Ok(agent) => agent,
         Err(error) => {
             eprintln!("{error}");
-            highwater::start()
+            return ExitCode::from(2);
         }
     };
-    let hoard = web::Data::new(Hoard::new(&agent, variable("DEMO_ALLOW_OOM").as_deref() == Some("1")));
+    let served = serve(&host, port, &agent).await;
+    // An open episode is ended as such, and its spans delivered.
+    agent.shutdown(Duration::from_secs(3));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cannot serve http://{host}:{port} (HOST and PORT choose another address): {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(host: &str, port: u16, agent: &Agent) -> io::Result<()> {
+    let hoard = web::Data::new(Hoard::new(agent, variable("DEMO_ALLOW_OOM").as_deref() == Some("1")));
 
     let server = HttpServer::new({
         let hoard = hoard.clone();
         move || App::new().app_data(hoard.clone()).configure(routes::configure)
     })
+    // Enough to show, on a machine of any size.
+    .workers(4)
     .shutdown_timeout(1)
     .bind((host, port))?;
     for address in server.addrs() {
@@ -65,8 +70,6 @@ async fn serve(host: &str, port: u16) -> io::Result<()> {
     let reporting = actix_web::rt::spawn(report::every(Duration::from_secs(5), hoard));
     let served = server.run().await;
     reporting.abort();
-    // An open episode is ended as such, and its spans delivered.
-    agent.shutdown(Duration::from_secs(3));
     served
 }
 

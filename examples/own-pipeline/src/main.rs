@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use highwater::model::Change;
-use highwater::{Agent, Bytes, Holds, Level, Threshold, What};
+use highwater::{Agent, Bytes, Level, Threshold, What};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -40,7 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let agent = Agent::builder()
         .limit(Bytes::mib(64))
         .level(Level::Elevated, Threshold::Amount(Bytes::mib(32)))
-        .holds(Holds { elevated: short, high: short, critical: short, leave: short, leave_critical: short })
+        .hold(Level::Elevated, short)
+        .hold_leave(short)
         .meter_provider(&meters)
         .logger_provider(&loggers)
         .tracer_provider(&tracers)

@@ -62,6 +62,15 @@ fn an_endpoint_loses_its_trailing_slash() {
 }
 
 #[test]
+fn an_endpoint_may_be_an_address_have_no_port_or_a_path() {
+    for url in
+        ["http://127.0.0.1:4318", "http://[::1]:4318", "http://[fe80::1]", "http://collector", "http://host:1/otlp/a"]
+    {
+        assert_eq!(good(&[("OTEL_EXPORTER_OTLP_ENDPOINT", url)]).endpoint, url);
+    }
+}
+
+#[test]
 fn only_true_is_true() {
     assert!(good(&[("HIGHWATER_DISABLED", "TRUE")]).disabled);
     assert!(!good(&[("HIGHWATER_DISABLED", "1")]).disabled);
@@ -89,6 +98,14 @@ fn each_variable_refuses_nonsense() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4318"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a b"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[::1"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[collector]:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://ho^st"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://host:99999"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://host:port"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://host:"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:secret@host:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://host/a?b"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "5s"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "-1"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "0"),

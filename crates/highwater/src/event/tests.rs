@@ -18,6 +18,7 @@ fn episode(level: Level) -> Episode {
         began: SinceStart::from_secs(10),
         until: SinceStart::from_secs(75),
         level,
+        cause: Cause::Heap,
         peak: Peak { used: Bytes::mib(500), utilization: Some(500.0 / 512.0) },
         time_at: [Duration::from_secs(40), Duration::from_secs(20), Duration::from_secs(5)],
     }
@@ -28,10 +29,14 @@ fn stay(level: Level) -> Stay {
 }
 
 fn event(change: Change, reason: Reason, cause: Cause, used: u64) -> Event {
-    let clock = Clock::start();
-    let transition = Transition { at: SinceStart::from_secs(75), reason, cause, change };
-    let handle = EpisodeHandle::new(SystemTime::UNIX_EPOCH, Some(EpisodeId::random()));
-    Event::new(SystemTime::UNIX_EPOCH, What::Memory(transition), sample(used), Some(handle), clock)
+    let level = match change {
+        Change::Begun(episode) | Change::Changed(episode, _) => episode.level,
+        Change::Ended(..) => Level::Normal,
+        _ => Level::High,
+    };
+    let transition = Transition { at: SinceStart::from_secs(75), reason, level, cause, change };
+    let handle = EpisodeHandle::new(SystemTime::UNIX_EPOCH, SinceStart::from_secs(10), Some(EpisodeId::random()));
+    Event::new(SystemTime::UNIX_EPOCH, What::Memory(transition), sample(used), Some(handle))
 }
 
 fn attributes(event: &Event) -> BTreeMap<&'static str, Attribute> {
@@ -99,7 +104,7 @@ fn a_kill_says_how_many_and_whose_memory_it_was() {
     let event = event(Change::OomKill(2), Reason::Kernel, Cause::OtherProcess, 437);
     assert_eq!(event.name(), "highwater.memory.oom_kill");
     assert_eq!(attributes(&event).get("highwater.count"), Some(&Attribute::Int(2)));
-    assert_eq!(event.level(), None);
+    assert_eq!((event.level(), event.previous_level()), (Some(Level::High), None));
     assert_eq!(
         event.to_string(),
         "the kernel killed 2 of the cgroup's processes for memory: 437MiB used, 85 % of 512MiB; \
@@ -110,7 +115,7 @@ fn a_kill_says_how_many_and_whose_memory_it_was() {
 #[test]
 fn a_source_that_comes_back_says_which() {
     let what = What::SourceRecovered { source: Source::Cgroup };
-    let event = Event::new(SystemTime::UNIX_EPOCH, what, sample(1), None, Clock::start());
+    let event = Event::new(SystemTime::UNIX_EPOCH, what, sample(1), None);
     assert_eq!(event.name(), "highwater.source.recovered");
     assert_eq!(attributes(&event).into_iter().collect::<Vec<_>>(), [("highwater.source", text("cgroup").unwrap())]);
     assert_eq!(event.to_string(), "cgroup can be read again");

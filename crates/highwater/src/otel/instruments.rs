@@ -1,9 +1,10 @@
 //! The metrics of the one list, as observable instruments.
 //!
-//! A callback only reads the latest snapshot, through a `Weak`: it cannot block, cannot panic, and says nothing once the
-//! agent is gone. OpenTelemetry cannot take a callback back.
+//! A callback only reads a snapshot, through a `Weak`: it cannot block, cannot panic, and says nothing once the agent is
+//! gone. OpenTelemetry cannot take a callback back. It calls them in the order of their registration, and has no callback
+//! for all: the first takes the latest snapshot, and the others read that one, so that an export is of one sample.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
@@ -14,8 +15,8 @@ use crate::telemetry::{Kind, Metric, Reading, Selection, Value};
 
 /// Registers the selected metrics on `meter`. They live as long as its provider does.
 pub(crate) fn register(meter: &Meter, selection: &Selection, shared: &Arc<Shared>) {
-    for metric in selection.metrics() {
-        let shared = Arc::downgrade(shared);
+    for (index, metric) in selection.metrics().enumerate() {
+        let shared = Source { shared: Arc::downgrade(shared), is_first: index == 0 };
         match metric.kind {
             Kind::Amount => drop(
                 meter
@@ -63,10 +64,21 @@ pub(crate) fn register(meter: &Meter, selection: &Selection, shared: &Arc<Shared
     }
 }
 
-fn observe<T>(shared: &Weak<Shared>, metric: &Metric, observer: &dyn AsyncInstrument<T>, number: fn(Value) -> T) {
-    let Some(shared) = shared.upgrade() else { return };
-    let Some(snapshot) = shared.latest.at(shared.clock.now()) else { return };
-    let reading = Reading { snapshot: &snapshot, regions: &shared.regions, delivery: &shared.delivery };
+/// What one callback reads from.
+struct Source {
+    shared: Weak<Shared>,
+    is_first: bool,
+}
+
+fn observe<T>(source: &Source, metric: &Metric, observer: &dyn AsyncInstrument<T>, number: fn(Value) -> T) {
+    let Some(shared) = source.shared.upgrade() else { return };
+    let mut exported = shared.exported.lock().unwrap_or_else(PoisonError::into_inner);
+    if source.is_first {
+        *exported = shared.latest.at(shared.clock.now());
+    }
+    let Some(snapshot) = exported.as_ref() else { return };
+    let Shared { regions, delivery, in_container, .. } = &*shared;
+    let reading = Reading { snapshot, regions, delivery, in_container: *in_container };
     metric.observe(&reading, &mut |point| match point.attribute {
         None => observer.observe(number(point.value), &[]),
         Some((key, value)) => observer.observe(number(point.value), &[KeyValue::new(key, value.to_owned())]),

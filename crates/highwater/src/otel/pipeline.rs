@@ -17,12 +17,14 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{SdkLoggerProvider, SimpleLogProcessor};
 use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream};
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
-use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, Sampler, SdkTracerProvider, SimpleSpanProcessor};
+use opentelemetry_sdk::trace::{
+    IdGenerator, RandomIdGenerator, Sampler, SdkTracerProvider, SimpleSpanProcessor, SpanLimits,
+};
 
 use highwater_model::Change;
 
 use self::client::Client;
-use self::report::Reported;
+use self::report::{Report, Reported};
 use super::{Telling, instruments};
 use crate::builder::{Connect, Exits};
 use crate::config::Config;
@@ -73,7 +75,7 @@ struct Pipeline {
 impl Pipeline {
     /// Builds the providers. Nothing is sent before the first sample. `words` is where a change of the connection is said.
     fn build(config: &Config, shared: &Arc<Shared>, words: &Queue) -> Result<Self, ExporterBuildError> {
-        let client = Arc::new(Client::new());
+        let client = Client::new();
         let resource = Resource::builder_empty()
             .with_attributes(super::resource::attributes(config))
             .with_detector(Box::new(TelemetryResourceDetector))
@@ -82,38 +84,37 @@ impl Pipeline {
                 KeyValue::new("telemetry.distro.version", env!("CARGO_PKG_VERSION")),
             ])
             .build();
-        let reported = |signal| report::Report {
+        let report = |signal| Report {
             signal,
             endpoint: config.endpoint.clone(),
             shared: Arc::clone(shared),
-            client: Arc::clone(&client),
+            client: Arc::new(client.another()),
             words: words.clone(),
         };
+        let (of_metrics, of_logs, of_traces) = (report(Signal::Metrics), report(Signal::Logs), report(Signal::Traces));
         let url = |path: &str| format!("{}{path}", config.endpoint);
 
         // The protocol and the client are given, since other crates of the host's can change their defaults.
         let metrics = MetricExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
-            .with_shared_http_client(client.clone())
+            .with_shared_http_client(of_metrics.client.clone())
             .with_endpoint(url("/v1/metrics"))
-            .build()?;
-        let spans = SpanExporter::builder()
-            .with_http()
-            .with_protocol(Protocol::HttpBinary)
-            .with_shared_http_client(client.clone())
-            .with_endpoint(url("/v1/traces"))
             .build()?;
         let logs = LogExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
-            .with_shared_http_client(client.clone())
+            .with_shared_http_client(of_logs.client.clone())
             .with_endpoint(url("/v1/logs"))
             .build()?;
+        let spans = SpanExporter::builder()
+            .with_http()
+            .with_protocol(Protocol::HttpBinary)
+            .with_shared_http_client(of_traces.client.clone())
+            .with_endpoint(url("/v1/traces"))
+            .build()?;
 
-        let reader = PeriodicReader::builder(Reported::new(metrics, reported(Signal::Metrics)))
-            .with_interval(config.interval)
-            .build();
+        let reader = PeriodicReader::builder(Reported::new(metrics, of_metrics)).with_interval(config.interval).build();
         let meters =
             SdkMeterProvider::builder().with_resource(resource.clone()).with_view(view()).with_reader(reader).build();
         let ids = EpisodeIds::default();
@@ -121,12 +122,14 @@ impl Pipeline {
             .with_resource(resource.clone())
             // An episode must not be sampled away.
             .with_sampler(Sampler::AlwaysOn)
+            // Nor cut short: a host's OTEL_SPAN_* limits are not meant for it.
+            .with_span_limits(SpanLimits::default())
             .with_id_generator(ids.clone())
-            .with_span_processor(SimpleSpanProcessor::new(Reported::new(spans, reported(Signal::Traces))))
+            .with_span_processor(SimpleSpanProcessor::new(Reported::new(spans, of_traces)))
             .build();
         let loggers = SdkLoggerProvider::builder()
             .with_resource(resource)
-            .with_log_processor(SimpleLogProcessor::new(Reported::new(logs, reported(Signal::Logs))))
+            .with_log_processor(SimpleLogProcessor::new(Reported::new(logs, of_logs)))
             .build();
         let mut telling = Telling::default();
         telling.set_logger(&loggers);

@@ -33,6 +33,11 @@ impl<T: Tracer> EpisodeSpans<T> {
         Self { tracer, root: None }
     }
 
+    /// The ids that the records of an open episode carry.
+    fn context(&self) -> Option<SpanContext> {
+        self.root.as_ref().map(|root| root.span_context().clone()).filter(SpanContext::is_valid)
+    }
+
     fn child(&self, name: &'static str, from: SystemTime, to: SystemTime, attributes: Vec<KeyValue>) {
         let Some(root) = &self.root else { return };
         let parent = Context::new().with_remote_span_context(root.span_context().clone());
@@ -62,7 +67,7 @@ where
     T::Span: Send,
 {
     fn enter(&mut self, event: &Event) -> Option<SpanContext> {
-        let What::Memory(transition) = event.what() else { return self.root.as_ref().map(context) };
+        let What::Memory(transition) = event.what() else { return self.context() };
         if let Change::Begun(episode) = transition.change {
             let builder = self
                 .tracer
@@ -72,8 +77,11 @@ where
             // A root, whatever the thread or the host has active.
             let mut root = self.tracer.build_with_context(builder, &Context::new());
             if let Some(handle) = event.episode() {
-                // The agent's own id generator was given this id; a host's tracer chose one.
-                let id = handle.id.get_or_init(|| EpisodeId::from_bytes(root.span_context().trace_id().to_bytes()));
+                // The agent's own id generator was given this id; a host's tracer chose one. One that does nothing has none.
+                let id = handle.id.get_or_init(|| match root.span_context() {
+                    context if context.is_valid() => EpisodeId::from_bytes(context.trace_id().to_bytes()),
+                    _ => EpisodeId::random(),
+                });
                 root.set_attribute(KeyValue::new("highwater.episode.id", id.to_string()));
             }
             self.root = Some(root);
@@ -81,7 +89,7 @@ where
         if let Some(root) = &mut self.root {
             root.add_event_with_timestamp(event.name(), event.at(), attributes(event));
         }
-        self.root.as_ref().map(context)
+        self.context()
     }
 
     fn leave(&mut self, event: &Event) {
@@ -104,10 +112,6 @@ where
             _ => {}
         }
     }
-}
-
-fn context<S: Span>(span: &S) -> SpanContext {
-    span.span_context().clone()
 }
 
 /// The attributes of an ended episode's root: its outcome, and the limit that it stood under.

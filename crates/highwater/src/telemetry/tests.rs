@@ -56,7 +56,7 @@ fn full() -> Snapshot {
 /// How many series each metric has in a snapshot.
 fn series(snapshot: &Snapshot, regions: &Regions) -> Vec<(&'static Metric, usize)> {
     let delivery = Delivery::default();
-    let reading = Reading { snapshot, regions, delivery: &delivery };
+    let reading = Reading { snapshot, regions, delivery: &delivery, in_container: false };
     let count = |metric: &'static Metric| {
         let mut count = 0;
         metric.observe(&reading, &mut |_| count += 1);
@@ -118,7 +118,7 @@ fn a_registered_region_is_a_series_under_its_name() {
 fn values_fit_the_unit_that_decides_their_type() {
     let snapshot = full();
     let (regions, delivery) = (Regions::new(), Delivery::default());
-    let reading = Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery };
+    let reading = Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery, in_container: false };
     for metric in METRICS {
         metric.observe(&reading, &mut |point| {
             let real = matches!(metric.unit, "1" | "s" | "By/s");
@@ -170,7 +170,7 @@ fn the_reference_page_of_the_telemetry_is_up_to_date() {
     let snapshot = full();
     let regions = Arc::new(Regions::new());
     regions.region("NAME").add(Bytes::ZERO);
-    let reading = Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery };
+    let reading = Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery, in_container: false };
     for metric in METRICS {
         let kind = match metric.kind {
             Kind::Amount => "up-down counter",

@@ -1,4 +1,4 @@
-//! The blocking HTTP client that all exporters share: one warm connection, no runtime, no thread of its own.
+//! The blocking HTTP client of the exporters: shared, warm connections, no runtime, no thread of its own.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,10 +12,11 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// A collector's answer is a few bytes; more is not its answer.
 const ANSWER: u64 = 64 * 1024;
 
+/// The client of one exporter. Those of [`Client::another`] share their connections.
 #[derive(Debug)]
 pub(super) struct Client {
     agent: ureq::Agent,
-    /// Why the last request did not arrive: the exporters make "network error" of all of it.
+    /// Why the last request had no answer: the exporters make "network error" of all of it.
     trouble: Mutex<Option<String>>,
 }
 
@@ -34,7 +35,12 @@ impl Client {
         Self { agent, trouble: Mutex::new(None) }
     }
 
-    /// Takes what the last failed request suffered from.
+    /// A client for another exporter, over the same connections.
+    pub(super) fn another(&self) -> Self {
+        Self { agent: self.agent.clone(), trouble: Mutex::new(None) }
+    }
+
+    /// Takes what the last request suffered from, where it had no answer.
     pub(super) fn take_trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -52,9 +58,9 @@ impl Client {
 impl HttpClient for Client {
     /// Blocks the exporter's thread, which is there for that.
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        self.send(request).map_err(|error| {
-            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
-            error.into()
-        })
+        let sent = self.send(request);
+        let trouble = sent.as_ref().err().map(ToString::to_string);
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        Ok(sent?)
     }
 }
