@@ -148,7 +148,9 @@ fn a_shutdown_from_a_callback_does_not_wait_for_itself() {
     let (sender, returned) = channel();
     let agent = raised().start().unwrap();
     let handle = agent.clone();
-    agent.on_event(move |_| drop(sender.send(handle.shutdown(Duration::from_secs(3600)))));
+    agent.on_event(move |_| {
+        let _ = sender.send(handle.shutdown(Duration::from_secs(3600)));
+    });
     agent.shutdown(Duration::from_millis(1));
     assert_eq!(returned.recv_timeout(PATIENCE), Ok(false));
     assert!(agent.shutdown(PATIENCE), "a later call waits for the same end");
