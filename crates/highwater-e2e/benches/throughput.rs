@@ -5,6 +5,7 @@
 //! and sends to a socket that takes what comes.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
