@@ -1,5 +1,7 @@
 //! What linking the agent brings into a host, counted from cargo's own tree.
 
+#![allow(clippy::expect_used, reason = "test code, outside of test functions")]
+
 use std::collections::BTreeSet;
 use std::process::Command;
 

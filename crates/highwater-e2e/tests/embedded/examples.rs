@@ -36,6 +36,13 @@ fn minimal_prints_what_its_steps_hold() {
 }
 
 #[test]
+fn a_setting_that_cannot_be_used_does_not_keep_a_program_from_running() {
+    let minimal = run("minimal", &[UNSENT, ("HIGHWATER_LIMIT", "a lot")]);
+    assert_eq!(minimal.error().matches("HIGHWATER_LIMIT=\"a lot\": not an amount of memory").count(), 1);
+    assert!(minimal.output().ends_with("level normal\n"));
+}
+
+#[test]
 fn the_numbers_of_a_process_shorter_than_one_interval_arrive() {
     let peers = Peers::shared();
     let (id, resource) = instance();
