@@ -45,11 +45,14 @@ RUST
 
 # build NAME: prints CPU seconds, wall seconds and bytes.
 build() {
-    local times
-    TIMEFORMAT='%U %S %R'
-    times=$({ time (cd "$work/$1" && CARGO_TARGET_DIR="$work/$1/target" cargo build --release --quiet --offline) 2>/dev/null; } 2>&1)
+    local times TIMEFORMAT='%U %S %R'
+    times=$( { time compile "$1" 2>/dev/null; } 2>&1)
     awk -v size="$(stat -c %s "$work/$1/target/release/$1")" '{printf "%.1f %.1f %d\n", $1 + $2, $3, size}' <<<"$times"
     rm -rf "$work/$1/target"
+}
+
+compile() {
+    (cd "$work/$1" && CARGO_TARGET_DIR="$work/$1/target" cargo build --release --quiet --offline)
 }
 
 agent="highwater = { path = \"$root/crates/highwater\" }"
