@@ -40,7 +40,10 @@ check: ## Check format, lints, docs, licences, duplicate dependencies and packag
 bench: ## Measure: readings, the agent's heap and exports, the demo's throughput, build time and size
 	$(CARGO) bench -p highwater-sources --features jemalloc
 	$(CARGO) test --release -p highwater --test held_heap -- --nocapture
-	crates/highwater-e2e/bench.sh
+	$(CARGO) test -q -p highwater-e2e --test dependencies -- --nocapture
+	$(CARGO) build --release -p demo
+	$(CARGO) bench -p highwater-e2e --bench throughput
+	crates/highwater-e2e/added.sh
 
 .PHONY: peers
 peers: ## Build the real collector, Prometheus and Jaeger, once, into the user's cache folder
