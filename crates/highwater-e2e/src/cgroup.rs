@@ -31,8 +31,7 @@ impl Cgroup {
         match Self::new(bytes) {
             Ok(cgroup) => Some(cgroup),
             Err(why) => {
-                // Past the capture of the test harness, so that it is seen although the test passes.
-                let _ = io::Write::write_all(&mut io::stderr(), format!("not shown here: {test}: {why}\n").as_bytes());
+                crate::not_shown(test, &why);
                 None
             }
         }
@@ -66,6 +65,14 @@ impl Cgroup {
         fs::read_to_string(file).unwrap().trim().parse().unwrap()
     }
 
+    /// Whether the kernel says how long its processes, or on v1 those of the test, are stalled on memory.
+    pub fn has_pressure(&self) -> bool {
+        match self.version {
+            Version::V1 => unified().is_some_and(|unified| is_pressure_of(&unified)),
+            Version::V2 => is_pressure_of(&self.path),
+        }
+    }
+
     /// The file that a process enters it by.
     pub(crate) fn processes(&self) -> PathBuf {
         self.path.join("cgroup.procs")
@@ -96,19 +103,10 @@ impl Drop for Cgroup {
 
 /// Where the hierarchy with the memory controller is mounted.
 fn hierarchy() -> Result<(PathBuf, Version), String> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|error| format!("no mountinfo: {error}"))?;
-    let find = |kind: &str, option: &str| {
-        mounts.lines().find_map(|line| {
-            let (mount, file_system) = line.split_once(" - ")?;
-            let mut words = file_system.split(' ');
-            let matches = words.next()? == kind && words.nth(1)?.split(',').any(|each| each == option);
-            matches.then(|| PathBuf::from(mount.split(' ').nth(4).unwrap_or_default()))
-        })
-    };
-    if let Some(base) = find("cgroup", "memory") {
+    if let Some(base) = mounted("cgroup", "memory") {
         return Ok((base, Version::V1));
     }
-    let base = find("cgroup2", "rw").ok_or("no hierarchy of cgroups is mounted to be written")?;
+    let base = mounted("cgroup2", "rw").ok_or("no hierarchy of cgroups is mounted to be written")?;
     let controllers = fs::read_to_string(base.join("cgroup.subtree_control")).unwrap_or_default();
     if controllers.split_whitespace().all(|controller| controller != "memory") {
         enable(&base)?;
@@ -119,4 +117,27 @@ fn hierarchy() -> Result<(PathBuf, Version), String> {
 fn enable(base: &Path) -> Result<(), String> {
     let control = base.join("cgroup.subtree_control");
     fs::write(&control, "+memory").map_err(|error| format!("no memory controller by {}: {error}", control.display()))
+}
+
+/// The cgroup of this process in the unified hierarchy.
+fn unified() -> Option<PathBuf> {
+    let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = membership.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    Some(mounted("cgroup2", "rw")?.join(path))
+}
+
+/// The root's pressure is the whole machine's: it counts for nobody. A kernel that was told not to measure cannot be read.
+fn is_pressure_of(unified: &Path) -> bool {
+    unified.join("cgroup.events").exists() && fs::read_to_string(unified.join("memory.pressure")).is_ok()
+}
+
+/// Where a file system of this kind with this option is mounted.
+fn mounted(kind: &str, option: &str) -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    mounts.lines().find_map(|line| {
+        let (mount, file_system) = line.split_once(" - ")?;
+        let mut words = file_system.split(' ');
+        let matches = words.next()? == kind && words.nth(1)?.split(',').any(|each| each == option);
+        matches.then(|| PathBuf::from(mount.split(' ').nth(4).unwrap_or_default()))
+    })
 }

@@ -93,26 +93,32 @@ fn start<const N: usize>(
 #[track_caller]
 fn folder() -> &'static Path {
     static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| match environment::variable("HIGHWATER_PEERS") {
-        Some(folder) => Ok(PathBuf::from(folder)),
-        None => build(),
-    });
-    folder.as_deref().unwrap_or_else(|why| panic!("{why}"))
+    let folder = FOLDER.get_or_init(|| find().map_err(|why| format!("{why}. {REMEDY}")));
+    folder.as_deref().unwrap_or_else(|why| panic!("no collector, Prometheus and Jaeger to test against: {why}"))
+}
+
+const REMEDY: &str =
+    "`make peers` builds them and says what it needs; HIGHWATER_PEERS names a folder that has them already";
+
+fn find() -> Result<PathBuf, String> {
+    let folder = match environment::variable("HIGHWATER_PEERS") {
+        Some(folder) => PathBuf::from(folder),
+        None => build()?,
+    };
+    let lacks = |program: &&str| !folder.join(program).is_file();
+    match ["otelcol", "prometheus", "jaeger"].into_iter().find(lacks) {
+        Some(program) => Err(format!("{} has no {program}", folder.display())),
+        None => Ok(folder),
+    }
 }
 
 fn build() -> Result<PathBuf, String> {
     let script = binary::repository().join("otel-collector/peers/build.sh");
-    let remedy = |why: String| {
-        format!(
-            "no collector, Prometheus and Jaeger to test against: {} {why}. Its output says what is missing; \
-             or let HIGHWATER_PEERS name a folder with otelcol, prometheus and jaeger",
-            script.display(),
-        )
-    };
-    let output = Command::new(&script).stderr(Stdio::inherit()).output().map_err(|error| remedy(error.to_string()))?;
+    let failed = |why: String| format!("{}: {why}", script.display());
+    let output = Command::new(&script).stderr(Stdio::inherit()).output().map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
-        return Err(remedy(format!("ended with {}", output.status)));
+        return Err(failed(format!("ended with {}, for the reason above", output.status)));
     }
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    lines.lines().last().map(PathBuf::from).ok_or_else(|| remedy("printed no folder".to_owned()))
+    lines.lines().last().map(PathBuf::from).ok_or_else(|| failed("printed no folder".to_owned()))
 }

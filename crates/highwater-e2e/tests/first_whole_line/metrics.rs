@@ -60,7 +60,7 @@ const ALL: &[Metric] = &[
     ("highwater_watch_rounds_total", "", &[]),
 ];
 
-/// What `all` adds on v1, whose kernel tells neither slab nor sockets apart and has no pressure.
+/// What `all` adds on v1, whose kernel tells neither slab nor sockets apart.
 const ALL_V1: &[Metric] = &[
     (
         "highwater_cgroup_memory_usage_bytes",
@@ -78,9 +78,11 @@ const ALL_V2: &[Metric] = &[
         &["anon", "file_active", "file_inactive", "shmem", "kernel", "slab_reclaimable", "sock"],
     ),
     ("highwater_cgroup_events_total", "container_memory_event_type", &["low", "high", "max", "oom"]),
-    ("highwater_pressure_some_time_seconds_total", "", &[]),
-    ("highwater_pressure_full_time_seconds_total", "", &[]),
 ];
+
+/// What `all` adds where the kernel measures pressure.
+const ALL_PRESSURE: &[Metric] =
+    &[("highwater_pressure_some_time_seconds_total", "", &[]), ("highwater_pressure_full_time_seconds_total", "", &[])];
 
 /// Labels that every series has: who sends it, and by what.
 const COMMON: [&str; 9] = [
@@ -124,7 +126,8 @@ impl Line {
             Version::V1 => ALL_V1,
             Version::V2 => ALL_V2,
         };
-        self.wait_for_exactly(&[CORE, ALL, of_version]);
+        let pressure = if self.cgroup.has_pressure() { ALL_PRESSURE } else { &[] };
+        self.wait_for_exactly(&[CORE, ALL, of_version, pressure]);
         assert!(self.count() <= 80, "the set `all` has at most 80 series, not {}", self.count());
     }
 
