@@ -1,8 +1,9 @@
 //! The demo's throughput with the agent against the same binary with `HIGHWATER_DISABLED=true`: paired rounds, median.
 //!
 //! `cargo build --release -p demo && cargo bench -p highwater-e2e --bench throughput`. Both processes run side by side and
-//! take turns under the same load, so that what the machine does otherwise falls on both. The agent has its default settings
-//! and sends to a socket that takes what comes.
+//! take turns under the same load, so that what the machine does otherwise falls on both. Both run on the first processor
+//! alone, agent's threads included, and the load comes from the second, several requests at a time, so that the processor of
+//! the demo is what bounds it. The agent has its default settings and sends to a socket that takes what comes.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -25,9 +26,14 @@ const ROUNDS: usize = 200;
 /// Short, so that both of a pair see the same machine.
 const ROUND: Duration = Duration::from_millis(200);
 const CONNECTIONS: usize = 2;
+/// How many requests are under way on one connection.
+const PIPELINED: usize = 16;
 const REQUEST: &[u8] = b"GET /nothing HTTP/1.1\r\nHost: demo\r\n\r\n";
+/// How each answer ends: it has no body.
+const END: &[u8] = b"\r\n\r\n";
 
 fn main() {
+    pin(std::process::id(), 1);
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/demo");
     let demo = std::env::var_os("DEMO").map_or(demo, Into::into);
     let collector = collector();
@@ -51,10 +57,7 @@ fn main() {
         throughput.push(a.per_second / b.per_second);
         work.push(a.per_cpu_second / b.per_cpu_second);
     }
-    println!(
-        "with the agent / without, {ROUNDS} paired rounds of {} s, {CONNECTIONS} connections: median (quartiles)",
-        ROUND.as_secs_f64(),
-    );
+    println!("with the agent / without, {ROUNDS} paired rounds of {} s: median (quartiles)", ROUND.as_secs_f64(),);
     println!("requests per second             {}", quartiles(throughput));
     println!("requests per second of its CPU  {}", quartiles(work));
     for child in [&mut with, &mut without] {
@@ -95,14 +98,20 @@ fn load(process: u32, address: SocketAddr) -> Load {
             thread::spawn(move || {
                 let mut stream = TcpStream::connect(address).unwrap();
                 stream.set_nodelay(true).unwrap();
-                let (mut answered, mut answer) = (0_u64, [0; 1024]);
+                let requests = REQUEST.repeat(PIPELINED);
+                let (mut answered, mut answer) = (0_u64, [0; 8192]);
                 while !stop.load(Ordering::Relaxed) {
-                    stream.write_all(REQUEST).unwrap();
-                    let mut length = 0;
-                    while !answer[..length].ends_with(b"\r\n\r\n") {
-                        length += stream.read(&mut answer[length..]).unwrap();
+                    stream.write_all(&requests).unwrap();
+                    let (mut ends, mut seen) = (0, 0);
+                    while ends < PIPELINED {
+                        let length = seen + stream.read(&mut answer[seen..]).unwrap();
+                        ends += answer[..length].windows(END.len()).filter(|window| *window == END).count();
+                        // An end that is cut in two is whole with what comes next.
+                        let kept = length.min(END.len() - 1);
+                        answer.copy_within(length - kept..length, 0);
+                        seen = kept;
                     }
-                    answered += 1;
+                    answered += PIPELINED as u64;
                 }
                 answered
             })
@@ -131,6 +140,15 @@ fn start(demo: &Path, environment: &[(&str, &str)]) -> (Child, SocketAddr) {
         lines.find_map(|line| line.unwrap().rsplit_once("http://").map(|(_, address)| address.parse().unwrap()));
     thread::spawn(move || lines.for_each(drop));
     (child, address.unwrap())
+}
+
+/// Moves a process, with all its threads, to one processor.
+fn pin(process: u32, processor: u32) {
+    let arguments = ["-a", "-c", "-p", &processor.to_string(), &process.to_string()];
+    let pinned = Command::new("taskset").args(arguments).stdout(Stdio::null()).status();
+    if !pinned.is_ok_and(|status| status.success()) {
+        eprintln!("not pinned: taskset, of util-linux, could not move process {process} to processor {processor}");
+    }
 }
 
 /// A socket that takes what is sent to it.

@@ -229,7 +229,10 @@ impl Judge {
         }
         if let Some(count) = risen(|events| events.oom_kills) {
             let change = Change::OomKill(count);
-            let (at, level, cause) = (sample.at, self.level(), self.cause(sample, used));
+            // Of the sample before: what was killed is gone from this one.
+            let before = last.unwrap_or(*sample);
+            let cause = self.cause(&before, before.used.unwrap_or(used));
+            let (at, level) = (sample.at, self.level());
             transitions.push(Transition { at, reason: Reason::Kernel, level, cause, change });
         }
         transitions

@@ -42,7 +42,8 @@ pub enum AllocatorKind {
 pub struct Settings {
     /// `opt.background_thread`: freed pages return to the system although the program is idle.
     pub background_thread: Option<bool>,
-    /// `opt.cache_oblivious`: when off, `resident` is within 0.4 % of what the kernel holds, otherwise up to 25 % above.
+    /// `opt.cache_oblivious`: when off, `resident` is near to what the kernel holds (of 1 GiB touched within
+    /// 0.4 %), otherwise up to 25 % above.
     pub cache_oblivious: Option<bool>,
     /// `opt.prof`: heap profiles can be taken. `None` in a jemalloc that was built without them.
     pub profiling: Option<bool>,

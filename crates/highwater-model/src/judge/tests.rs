@@ -249,6 +249,20 @@ fn the_cause_is_another_process_where_others_hold_most() {
 }
 
 #[test]
+fn a_kill_has_the_cause_of_the_moment_before_it() {
+    let with = |second, own, all, kills| {
+        let events = CgroupEvents { oom_kills: Some(kills), ..CgroupEvents::default() };
+        let cgroup = Cgroup { id: 7, anon: Some(Bytes::new(all)), events, ..Cgroup::default() };
+        let process = crate::Process { anon: Some(Bytes::new(own)), ..crate::Process::default() };
+        Sample { cgroup: Some(cgroup), process, ..sample(second, all) }
+    };
+    let mut judge = judge();
+    judge.judge(&with(0, 100, 700, 0));
+    let told: Vec<_> = judge.judge(&with(1, 100, 100, 1)).iter().map(|t| (t.change, t.cause)).collect();
+    assert_eq!(told, [(Change::OomKill(1), Cause::OtherProcess)]);
+}
+
+#[test]
 fn an_ended_episode_keeps_its_cause() {
     let with_heap = |second, used| Sample {
         allocator: Some(crate::Allocator { allocated: Bytes::new(used), ..crate::Allocator::default() }),
