@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use highwater_e2e::cgroup::Version;
 use highwater_e2e::wait;
 
-use super::Line;
+use super::{Line, MIB};
 
 /// Name, and the values of the one label that tells the series of that name apart.
 type Metric = (&'static str, &'static str, &'static [&'static str]);
@@ -36,7 +36,7 @@ const CORE: &[Metric] = &[
 /// Known only where jemalloc counts no more than the kernel holds, which no test can bring about.
 const SOMETIMES: &str = "highwater_memory_unattributed_bytes";
 
-/// What `all` adds, whatever the hierarchy.
+/// What `all` adds, whatever the hierarchy and the kernel.
 const ALL: &[Metric] = &[
     ("jemalloc_memory_mapped_bytes", "", &[]),
     ("jemalloc_memory_retained_bytes", "", &[]),
@@ -50,7 +50,6 @@ const ALL: &[Metric] = &[
     ("process_memory_virtual_bytes", "", &[]),
     ("process_paging_faults_total", "system_paging_fault_type", &["major", "minor"]),
     ("process_thread_count", "", &[]),
-    ("process_unix_file_descriptor_count", "", &[]),
     ("highwater_process_memory_usage_bytes", "highwater_memory_kind", &["anon", "file", "shmem", "swap"]),
     ("highwater_process_memory_peak_bytes", "", &[]),
     ("container_memory_usage_bytes", "", &[]),
@@ -80,6 +79,9 @@ const ALL_V2: &[Metric] = &[
     ("highwater_cgroup_events_total", "container_memory_event_type", &["low", "high", "max", "oom"]),
 ];
 
+/// What `all` adds where the kernel counts descriptors: since Linux 6.2.
+const ALL_DESCRIPTORS: &[Metric] = &[("process_unix_file_descriptor_count", "", &[])];
+
 /// What `all` adds where the kernel measures pressure.
 const ALL_PRESSURE: &[Metric] =
     &[("highwater_pressure_some_time_seconds_total", "", &[]), ("highwater_pressure_full_time_seconds_total", "", &[])];
@@ -99,7 +101,7 @@ const COMMON: [&str; 9] = [
 
 #[test]
 fn prometheus_has_the_core_set_and_nothing_else() {
-    let Some(line) = Line::start("prometheus_has_the_core_set_and_nothing_else", 128 << 20, &[]) else { return };
+    let Some(line) = Line::start("prometheus_has_the_core_set_and_nothing_else", 128 * MIB, &[]) else { return };
     line.wait_for_exactly(&[CORE]);
     assert!(line.count() <= 30, "the core set has at most 30 series, not {}", line.count());
 }
@@ -127,7 +129,9 @@ impl Line {
             Version::V2 => ALL_V2,
         };
         let pressure = if self.cgroup.has_pressure() { ALL_PRESSURE } else { &[] };
-        self.wait_for_exactly(&[CORE, ALL, of_version, pressure]);
+        let counts_descriptors = std::fs::metadata("/proc/self/fd").is_ok_and(|folder| folder.len() > 0);
+        let descriptors = if counts_descriptors { ALL_DESCRIPTORS } else { &[] };
+        self.wait_for_exactly(&[CORE, ALL, of_version, pressure, descriptors]);
         assert!(self.count() <= 80, "the set `all` has at most 80 series, not {}", self.count());
     }
 

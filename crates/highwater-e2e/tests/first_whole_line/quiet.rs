@@ -19,7 +19,7 @@ const AT_ONCE: &[(&str, &str)] = &[
 
 #[test]
 fn a_file_of_twice_the_limit_raises_no_level() {
-    let Some(line) = Line::start("a_file_of_twice_the_limit_raises_no_level", 64 * MIB, AT_ONCE) else { return };
+    let Some(line) = Line::start("a_file_of_twice_the_limit_raises_no_level", 128 * MIB, AT_ONCE) else { return };
     let folder = Folder::below(Path::new(env!("CARGO_TARGET_TMPDIR")));
     let file = folder.path().join("file");
     let file = file.to_str().unwrap();
@@ -50,7 +50,7 @@ fn a_file_of_twice_the_limit_raises_no_level() {
 #[test]
 fn another_process_of_the_cgroup_is_named_as_the_cause() {
     let test = "another_process_of_the_cgroup_is_named_as_the_cause";
-    let Some(line) = Line::start(test, 128 * MIB, AT_ONCE) else { return };
+    let Some(line) = Line::start(test, 192 * MIB, AT_ONCE) else { return };
     let sibling = Demo::start(Some(&line.cgroup), &[("OTEL_SDK_DISABLED", "true")]);
     sibling.allocate_until_used(line.limit / 100 * 90);
     line.demo.wait_for_level("high");
