@@ -19,7 +19,7 @@ mod settings;
 /// Nothing is sent: what a test without a collector is not about.
 const UNSENT: (&str, &str) = ("OTEL_SDK_DISABLED", "true");
 /// A limit that a test reaches soon.
-const SMALL: (&str, &str) = ("HIGHWATER_LIMIT", "64MiB");
+const SMALL: (&str, &str) = ("HIGHWATER_LIMIT", "128MiB");
 /// A level is entered as soon as it is seen.
 const AT_ONCE: [(&str, &str); 2] = [("HIGHWATER_HOLD_ELEVATED", "0s"), ("HIGHWATER_HOLD_HIGH", "0s")];
 
