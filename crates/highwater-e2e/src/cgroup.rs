@@ -54,6 +54,12 @@ impl Cgroup {
         Ok(cgroup)
     }
 
+    /// Changes its limit in place, to a smaller one.
+    pub fn resize(&self, bytes: u64) {
+        // On v1 the limit with swap can be no smaller than the one without.
+        fs::write(self.path.join(self.file("memory.limit_in_bytes", "memory.max")), bytes.to_string()).unwrap();
+    }
+
     /// The version of its hierarchy.
     pub fn version(&self) -> Version {
         self.version

@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use crate::cause::{Calm, Cause};
 use crate::level::{Level, Levels, Line};
-use crate::{Bytes, CgroupEvents, Glance, Limit, LimitSource, Sample, SinceStart};
+use crate::{Bytes, CgroupEvents, Glance, Limit, Sample, SinceStart};
 
 /// How long a line must be crossed before the crossing counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,10 +208,8 @@ impl Judge {
         let Some(used) = sample.used else { return transitions };
         let last = self.last.replace(*sample);
         let risen = |count: fn(&CgroupEvents) -> Option<u64>| {
-            let (now, then) = (sample.cgroup?, last?.cgroup?);
-            // Differences mean something only in the same directory.
-            let same = (now.id == then.id).then_some(then)?;
-            count(&now.events)?.checked_sub(count(&same.events)?).filter(|by| *by > 0)
+            let (now, then) = (sample.cgroup?.events, last?.cgroup?.events);
+            count(&now)?.checked_sub(count(&then)?).filter(|by| *by > 0)
         };
         let resized = last.is_some_and(|last| is_resize(last.limit, sample.limit));
         let urgency = if resized {
@@ -448,15 +446,16 @@ impl Gate {
     }
 }
 
-/// What a limit is set on, and by whom.
-fn scope(limit: Option<Limit>) -> Option<(LimitSource, u64)> {
-    limit.map(|limit| (limit.source, limit.scope))
+/// What a limit is set on.
+fn scope(limit: Option<Limit>) -> Option<u64> {
+    limit.map(|limit| limit.scope)
 }
 
-/// The same limit with other bytes, or a limit that came or went.
+/// Another limit on the same scope, or a limit that came or went. Of the limits of one directory, `memory.max` and
+/// `memory.high`, the smaller binds, with the same use: where that changes, a limit was changed.
 fn is_resize(before: Option<Limit>, now: Option<Limit>) -> bool {
     match (before, now) {
-        (Some(old), Some(new)) => scope(before) == scope(now) && old.bytes != new.bytes,
+        (Some(old), Some(new)) => old.scope == new.scope && old.bytes != new.bytes,
         (old, new) => old.is_some() != new.is_some(),
     }
 }

@@ -137,7 +137,7 @@ impl Process {
 /// The numbers of one cgroup directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cgroup {
-    /// The inode of the directory: differences mean something only between readings of the same one.
+    /// The inode of the directory.
     pub id: u64,
     /// Whether the directory or one of its ancestors has a limit.
     pub limited: bool,
@@ -179,7 +179,8 @@ impl Cgroup {
     }
 }
 
-/// Running counts of what happened at a cgroup's limits, children included.
+/// Running counts of what happened at the limits of the cgroup that binds, children included. They go on from where they
+/// were when another directory comes to bind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CgroupEvents {
     /// Reclaimed although below `memory.low`.

@@ -6,14 +6,16 @@
 
 use std::path::{Path, PathBuf};
 
-use highwater_model::{Bytes, Candidate, Cgroup, limit};
+use highwater_model::{Bytes, Candidate, Cgroup, CgroupEvents, limit};
 
+use self::counts::Counts;
 use self::directory::Directory;
 use self::locate::{Hierarchy, Located, Version};
 use crate::availability::{Availability, Fault, Reason};
 use crate::file::{Kept, Scratch, read_whole};
 use crate::parse::{keyed, pressure};
 
+mod counts;
 mod directory;
 mod locate;
 
@@ -30,6 +32,8 @@ pub(crate) struct Cgroups {
     seen: Vec<u8>,
     meminfo: Kept,
     chain: Chain,
+    /// What happened at the limits, whichever directory bound.
+    counts: Counts,
     located: Availability,
 }
 
@@ -39,6 +43,8 @@ struct Chain {
     directories: Vec<Directory>,
     /// The one that stands for the process where nothing limits it: the lowest with the memory controller.
     own: Option<usize>,
+    /// The one that the last report was of.
+    reported: Option<usize>,
     /// Pressure of the unified hierarchy, where memory is on v1.
     unified_pressure: Option<Kept>,
     pressure: Availability,
@@ -53,6 +59,7 @@ impl Cgroups {
             seen: Vec::new(),
             meminfo: Kept::open(&proc, "meminfo"),
             chain: Chain::default(),
+            counts: Counts::default(),
             located: Availability::Absent,
         };
         cgroups.locate(scratch);
@@ -87,7 +94,7 @@ impl Cgroups {
                 directory.read(scratch);
             }
         }
-        self.chain.report(scratch, limited)
+        self.chain.report(scratch, limited, &mut self.counts)
     }
 
     /// Reads the usage of each limited directory, so that [`candidates`](Self::candidates) estimates with the reclaimable
@@ -146,7 +153,12 @@ impl Cgroups {
         let Located { memory, unified } = locate::locate(&content, &mounts);
         let chain = match memory {
             Ok(hierarchy) => {
-                self.located = if hierarchy.is_some() { Availability::Available } else { Availability::Absent };
+                self.located = match &hierarchy {
+                    Some(hierarchy) if hierarchy.whole => Availability::Available,
+                    // The limits of ancestors are known; those of the process's own cgroup are not.
+                    Some(_) => Availability::Unavailable(Reason::new("cgroup", Fault::Unseen)),
+                    None => Availability::Absent,
+                };
                 Chain::open(&self.root, hierarchy.as_ref(), unified.as_ref())
             }
             Err(reason) => {
@@ -186,24 +198,48 @@ impl Chain {
             Version::V2 => None,
         };
         let directories = memory.folders(root).take(MAX_DEPTH).map(|folder| Directory::open(folder, memory.version));
-        Self { directories: directories.collect(), own: None, unified_pressure, pressure: Availability::Absent }
+        Self {
+            directories: directories.collect(),
+            own: None,
+            reported: None,
+            unified_pressure,
+            pressure: Availability::Absent,
+        }
     }
 
     fn limits(&self) -> Availability {
         self.directories.iter().map(Directory::limits).fold(Availability::Absent, Availability::and)
     }
 
-    fn report(&mut self, scratch: &mut Scratch, limited: bool) -> Option<Cgroup> {
+    fn report(&mut self, scratch: &mut Scratch, limited: bool, counts: &mut Counts) -> Option<Cgroup> {
         let index = if limited { self.tightest()? } else { self.own? };
-        // A v1 cgroup counts kills of its own processes only: those below it, on the way to this process, count too.
-        let below = self.directories.get_mut(..index)?.iter_mut();
-        let kills_below = below.fold(None, |sum, directory| add(sum, directory.read_own_kills(scratch)));
-        let directory = self.directories.get_mut(index)?;
-        let mut cgroup = directory.report(scratch);
+        let before = self.reported.replace(index);
+        let mut cgroup = self.directories.get(index)?.latest();
         cgroup.limited = limited;
-        cgroup.events.oom_kills = add(cgroup.events.oom_kills, kills_below);
-        let pressure = self.unified_pressure.as_mut().or_else(|| directory.pressure_file());
-        match pressure {
+
+        // A v1 cgroup counts kills of its own processes only: those below it, on the way to this process, count too.
+        let mut kills_below = None;
+        let mut rises = [CgroupEvents::default(); 2];
+        let mut binding = CgroupEvents::default();
+        for (place, directory) in self.directories.iter_mut().enumerate() {
+            let mut events = directory.read_events(scratch);
+            if directory.counts_own_kills() {
+                events.oom_kills = add(events.oom_kills, kills_below);
+                kills_below = events.oom_kills;
+            }
+            let rise = directory.rise(events);
+            let [now, then] = &mut rises;
+            if place == index {
+                (*now, binding) = (rise, events);
+            } else if before == Some(place) {
+                *then = rise;
+            }
+        }
+        cgroup.events = counts.add(rises.into_iter(), binding);
+
+        // The pressure of the process's own directory, whichever binds: a total must not change its subject.
+        let own = self.own.and_then(|own| self.directories.get_mut(own)).and_then(Directory::pressure_file);
+        match self.unified_pressure.as_mut().or(own) {
             Some(file) => {
                 cgroup.pressure = file.read(scratch, pressure::parse).unwrap_or_default();
                 self.pressure = file.availability();

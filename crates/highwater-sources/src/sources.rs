@@ -19,11 +19,13 @@ pub struct Options {
     pub root: PathBuf,
     /// A limit that the operator wrote down. It competes with those of the cgroups; the least headroom binds.
     pub limit: Option<Bytes>,
+    /// A limit for as long as there is no other, neither configured nor of a cgroup.
+    pub fallback: Option<Bytes>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { root: PathBuf::from("/"), limit: None }
+        Self { root: PathBuf::from("/"), limit: None, fallback: None }
     }
 }
 
@@ -126,7 +128,10 @@ impl Sources {
             Some(bound) => (Some(bound.used), Some(bound.limit)),
             // A limit that cannot be compared must not turn the use of a cgroup into that of a process.
             None if self.cgroups.is_limited() => (None, None),
-            None => (own, None),
+            None => {
+                let fallback = self.options.fallback.filter(|_| own.is_some());
+                (own, fallback.map(|bytes| Limit { bytes, source: LimitSource::Config, scope: 0 }))
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use highwater_model::Sample;
+use highwater_model::{Sample, SinceStart};
 use highwater_sources::{AllocatorKind, Options, Region, Sources};
 
 use crate::builder::Builder;
@@ -17,6 +17,7 @@ use crate::latest::Snapshot;
 use crate::outlet::Subscriptions;
 use crate::shared::Shared;
 use crate::status::{OpenEpisode, Status};
+use crate::watch::REFRESH;
 
 /// The agent of this process. Clones are handles of the same agent; when the last is dropped, it shuts down and waits up
 /// to one second for what is still to be delivered.
@@ -31,10 +32,17 @@ struct Inner {
     allocator: AllocatorKind,
     subscriptions: Subscriptions,
     /// Opened by the first reading on demand: the watch thread has its own.
-    on_demand: Mutex<Option<Sources>>,
+    on_demand: Mutex<Option<OnDemand>>,
     threads: Mutex<Option<Threads>>,
     /// `HIGHWATER_DISABLED`: it never has threads, and is the agent of this process all the same.
     disabled: bool,
+}
+
+/// The sources of readings on demand.
+struct OnDemand {
+    sources: Sources,
+    /// When limits and cgroups were last looked at.
+    refreshed: SinceStart,
 }
 
 /// The agent's threads.
@@ -58,12 +66,20 @@ impl Agent {
 
     /// Reads all sources now, on the calling thread: about 20 microseconds with one jemalloc arena, 60 with eight.
     ///
-    /// It does not judge and does not publish. Two callers take turns.
+    /// It does not judge and does not publish. Two callers take turns. Where the last call is ten seconds ago or more, limits
+    /// and cgroups are looked at anew, for about 20 microseconds more.
     pub fn sample(&self) -> Sample {
-        let mut sources = self.0.on_demand.lock().unwrap_or_else(PoisonError::into_inner);
-        let sources =
-            sources.get_or_insert_with(|| Sources::open(self.0.options.clone(), Arc::clone(&self.0.shared.regions)));
-        sources.sample(self.0.shared.clock.now())
+        let now = self.0.shared.clock.now();
+        let mut on_demand = self.0.on_demand.lock().unwrap_or_else(PoisonError::into_inner);
+        let OnDemand { sources, refreshed } = on_demand.get_or_insert_with(|| OnDemand {
+            sources: Sources::open(self.0.options.clone(), Arc::clone(&self.0.shared.regions)),
+            refreshed: now,
+        });
+        if now.since(*refreshed) >= REFRESH {
+            sources.refresh();
+            *refreshed = now;
+        }
+        sources.sample(now)
     }
 
     /// How things stand as of the last sample that was judged. One lock for the time of a copy.
@@ -165,13 +181,13 @@ impl Agent {
 
 impl Inner {
     fn without_threads(shared: Arc<Shared>, options: Options, disabled: bool) -> Self {
-        let sources = Sources::open(options.clone(), Arc::clone(&shared.regions));
+        let allocator = Sources::open(options.clone(), Arc::clone(&shared.regions)).allocator();
         Self {
             shared,
             options,
-            allocator: sources.allocator(),
+            allocator,
             subscriptions: Subscriptions::closed(),
-            on_demand: Mutex::new(Some(sources)),
+            on_demand: Mutex::new(None),
             threads: Mutex::new(None),
             disabled,
         }

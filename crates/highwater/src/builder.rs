@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use highwater_model::{Bytes, Judge, Level, Threshold, TrailingPeak};
-use highwater_sources::{Availability, Options, Source};
+use highwater_sources::{Availability, Options, Source, Sources};
 
 use crate::agent::{Agent, Threads};
 use crate::config::{self, Config, ConfigError};
@@ -173,10 +173,12 @@ impl Builder {
     fn launch(self, anyway: bool) -> Result<Agent, StartError> {
         let Self { config, fallback_limit, subscriptions, host, .. } = self;
         let shared = Shared::new();
-        let (options, sources, first) = startup::open_sources(config.limit, fallback_limit, &shared);
+        let options = Options { limit: config.limit, fallback: fallback_limit, ..Options::default() };
         if config.disabled {
             return Ok(Agent::disabled(shared, options));
         }
+        let mut sources = Sources::open(options.clone(), Arc::clone(&shared.regions));
+        let first = sources.sample(shared.clock.now());
         let levels = config.levels().map_err(|error| StartError::Config(vec![error]))?;
 
         let finished = Finished::default();

@@ -78,8 +78,9 @@ pub(crate) fn uuid() -> String {
 /// 128 random bits: unique, not secret.
 ///
 /// The standard library seeds each `RandomState` from the operating system's random numbers and changes it at every call;
-/// that is as much as an identifier needs, and saves a dependency where no OpenTelemetry is linked.
-fn random() -> u128 {
+/// that is as much as an identifier needs. It never waits: other ways of asking can end at `/dev/random`, which blocks in a
+/// guest without entropy, and the thread that sends events with it.
+pub(crate) fn random() -> u128 {
     let half = || u128::from(RandomState::new().build_hasher().finish());
     (half() << 64) | half()
 }

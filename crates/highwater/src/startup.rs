@@ -1,15 +1,13 @@
 //! The start: which limit there is, and the one line that says what the agent found.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_model::{Bytes, Level, Levels, Limit, LimitSource, Sample};
-use highwater_sources::{AllocatorKind, Availability, Options, Reason, Source, Sources};
+use highwater_sources::{AllocatorKind, Availability, Reason, Source};
 
 use crate::event::Severity;
 use crate::outlet::Queue;
-use crate::shared::Shared;
 
 /// Where what is told goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,25 +21,6 @@ pub(crate) enum Target {
     Disabled,
     /// No OpenTelemetry is built in.
     None,
-}
-
-/// Opens the sources under the configured limit or, where neither it nor a cgroup gives one, under the fallback.
-pub(crate) fn open_sources(
-    limit: Option<Bytes>,
-    fallback: Option<Bytes>,
-    shared: &Arc<Shared>,
-) -> (Options, Sources, Sample) {
-    let open = |limit| {
-        let options = Options { limit, ..Options::default() };
-        let mut sources = Sources::open(options.clone(), Arc::clone(&shared.regions));
-        let sample = sources.sample(shared.clock.now());
-        (options, sources, sample)
-    };
-    let opened = open(limit);
-    match fallback {
-        Some(fallback) if opened.2.limit.is_none() => open(Some(fallback)),
-        _ => opened,
-    }
 }
 
 /// Says what the agent found: one line, and one more where jemalloc is linked in vain.

@@ -24,7 +24,7 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// Between two samples.
 const SAMPLE: Duration = Duration::from_secs(1);
 /// Between two looks at limits and identity.
-const REFRESH: Duration = Duration::from_secs(10);
+pub(crate) const REFRESH: Duration = Duration::from_secs(10);
 /// A sample may cost this share of the time to the next one.
 const BUDGET: u32 = 1_000;
 /// The same for a sample that a suspicion asks for: more, since something is about to happen, but not without end.

@@ -131,7 +131,7 @@ fn a_failed_reclaim_confirms_what_is_exceeded_at_once() {
 }
 
 #[test]
-fn a_kill_is_told_with_its_count_but_not_across_directories() {
+fn a_kill_is_told_with_its_count_whichever_directory_binds() {
     let with_kills = |second, id, kills| {
         let events = CgroupEvents { oom_kills: Some(kills), ..CgroupEvents::default() };
         Sample { cgroup: Some(Cgroup { id, events, ..Cgroup::default() }), ..sample(second, 100) }
@@ -140,8 +140,17 @@ fn a_kill_is_told_with_its_count_but_not_across_directories() {
     let mut told = |sample: Sample| judge.judge(&sample).iter().map(line).collect::<Vec<_>>();
     assert_eq!(told(with_kills(0, 7, 3)), [""; 0]);
     assert_eq!(told(with_kills(1, 7, 5)), ["1 killed 2"]);
-    assert_eq!(told(with_kills(2, 8, 9)), [""; 0]);
-    assert_eq!(told(with_kills(3, 8, 10)), ["3 killed 1"]);
+    assert_eq!(told(with_kills(2, 8, 6)), ["2 killed 1"]);
+    assert_eq!(told(with_kills(3, 8, 6)), [""; 0]);
+}
+
+#[test]
+fn a_limit_that_comes_to_bind_in_the_same_directory_reclassifies_at_once() {
+    let mut judge = judge();
+    judge.judge(&sample(0, 800));
+    let high = Limit { bytes: Bytes::new(830), source: LimitSource::CgroupHigh, scope: 7 };
+    let told: Vec<_> = judge.judge(&Sample { limit: Some(high), ..sample(1, 800) }).iter().map(line).collect();
+    assert_eq!(told, ["1 begun critical since 1 limit_changed"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use highwater_model::{Bytes, Candidate, Cgroup, CgroupEvents, Limit, LimitSource};
 
+use super::counts;
 use super::locate::Version;
 use super::within;
 use crate::availability::Availability;
@@ -29,6 +30,8 @@ pub(super) struct Directory {
     files: Option<Files>,
     /// The last reading. A glance renews the usage alone, so that what is used becomes an estimate.
     latest: Cgroup,
+    /// The counts of the last reading.
+    counted: CgroupEvents,
 }
 
 #[derive(Debug)]
@@ -63,6 +66,7 @@ impl Directory {
             high_limit: None,
             files: None,
             latest,
+            counted: CgroupEvents::default(),
         }
     }
 
@@ -131,24 +135,34 @@ impl Directory {
         self.latest.usage = self.files.as_mut().and_then(|files| files.usage.read(scratch, keyed::amount));
     }
 
-    /// The last reading, with what happened at the limits read now.
-    pub(super) fn report(&mut self, scratch: &mut Scratch) -> Cgroup {
-        let mut cgroup = self.latest;
-        let Some(files) = &mut self.files else { return cgroup };
-        cgroup.events = match self.version {
-            Version::V1 => CgroupEvents {
-                max: files.events.read(scratch, crate::parse::number),
-                oom_kills: self.read_own_kills(scratch),
-                ..CgroupEvents::default()
-            },
-            Version::V2 => files.events.read(scratch, keyed::events).unwrap_or_default(),
-        };
-        cgroup
+    /// The last reading of what is used.
+    pub(super) fn latest(&self) -> Cgroup {
+        self.latest
     }
 
-    /// v1: the processes killed in this directory itself.
-    pub(super) fn read_own_kills(&mut self, scratch: &mut Scratch) -> Option<u64> {
-        self.own_kills.as_mut()?.read(scratch, keyed::oom_kills)
+    /// What happened at the limits so far; of v1 the kills of processes in this directory itself.
+    pub(super) fn read_events(&mut self, scratch: &mut Scratch) -> CgroupEvents {
+        let events = self.files.as_mut().map(|files| &mut files.events);
+        match self.version {
+            Version::V1 => CgroupEvents {
+                max: events.and_then(|file| file.read(scratch, crate::parse::number)),
+                oom_kills: self.own_kills.as_mut().and_then(|file| file.read(scratch, keyed::oom_kills)),
+                ..CgroupEvents::default()
+            },
+            Version::V2 => events.and_then(|file| file.read(scratch, keyed::events)).unwrap_or_default(),
+        }
+    }
+
+    /// How much each count rose since the last call; unknown where one of the two is.
+    pub(super) fn rise(&mut self, now: CgroupEvents) -> CgroupEvents {
+        let rise = counts::each(now, self.counted, |now, then| now?.checked_sub(then?));
+        self.counted = counts::each(now, self.counted, Option::or);
+        rise
+    }
+
+    /// Whether kills are counted in the directory of the killed process alone.
+    pub(super) fn counts_own_kills(&self) -> bool {
+        self.version == Version::V1
     }
 
     pub(super) fn pressure_file(&mut self) -> Option<&mut Kept> {

@@ -25,6 +25,8 @@ pub(super) struct Hierarchy {
     pub(super) point: PathBuf,
     /// From there to the directory of the process; empty where that cannot be derived.
     pub(super) below: PathBuf,
+    /// Whether `below` leads to the directory of the process, or is cut short: then its own limits cannot be seen.
+    pub(super) whole: bool,
 }
 
 /// The hierarchies of this process.
@@ -65,12 +67,12 @@ fn find(version: Version, path: &[u8], mounts: &[u8]) -> Result<Option<Hierarchy
     let mut best: Option<(usize, Hierarchy)> = None;
     for mount in mountinfo::parse(mounts).filter(shows) {
         let root = as_path(&mount.root);
-        let Some(below) = below(path, root) else { continue };
+        let Some((below, whole)) = below(path, root) else { continue };
         // The shorter the root, the more ancestors can be seen. Of equals the later: it may cover the earlier one.
         let length = root.components().count();
         if best.as_ref().is_none_or(|(shortest, _)| length <= *shortest) {
             let point = as_path(&mount.point).to_path_buf();
-            best = Some((length, Hierarchy { version, point, below: below.to_path_buf() }));
+            best = Some((length, Hierarchy { version, point, below: below.to_path_buf(), whole }));
         }
     }
     match best {
@@ -85,13 +87,13 @@ fn find(version: Version, path: &[u8], mounts: &[u8]) -> Result<Option<Hierarchy
 ///
 /// Both are relative to the root of the process's namespace. A mount from outside begins with `/..`: where its root is
 /// only that, it contains the namespace, but the names in between are hidden, and the way is cut short at the mount.
-fn below<'a>(path: &'a Path, root: &Path) -> Option<&'a Path> {
+fn below<'a>(path: &'a Path, root: &Path) -> Option<(&'a Path, bool)> {
     let climbs = |path: &Path| path.components().filter(|part| *part == Component::ParentDir).count();
     match path.strip_prefix(root) {
-        Ok(below) if climbs(below) == 0 => Some(below),
+        Ok(below) if climbs(below) == 0 => Some((below, true)),
         _ => {
             let (outside, up) = (root.components().count().saturating_sub(1), climbs(root));
-            (up > 0 && outside == up && climbs(path) <= up).then_some(Path::new(""))
+            (up > 0 && outside == up && climbs(path) <= up).then_some((Path::new(""), false))
         }
     }
 }

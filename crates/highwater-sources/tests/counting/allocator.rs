@@ -105,5 +105,8 @@ pub(crate) fn readings_of_nested_limits_allocate_nothing() {
         write(&format!("{folder}/memory.events"), "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\n");
         write(&format!("{folder}/memory.pressure"), "some total=1\nfull total=1\n");
     }
-    assert_no_allocation("nested limits", Options { root: tree.path().to_path_buf(), limit: Some(Bytes::gib(1)) });
+    assert_no_allocation(
+        "nested limits",
+        Options { root: tree.path().to_path_buf(), limit: Some(Bytes::gib(1)), ..Options::default() },
+    );
 }

@@ -167,3 +167,17 @@ fn a_limit_that_is_changed_set_or_lifted_in_place_is_seen_at_the_next_refresh() 
     assert_eq!(limit_after("max\n"), (None, Some(OWN)));
     assert_eq!(limit_after("536870912\n"), (mib(512), mib(140)));
 }
+
+#[test]
+fn a_fallback_limit_holds_only_where_there_is_no_other() {
+    let tree = Tree::v2("/app");
+    tree.v2_directory("app", "max", 200);
+    let options = Options { root: tree.path().to_path_buf(), fallback: mib(512), ..Options::default() };
+    let mut sources = Sources::open(options, Arc::new(Regions::new()));
+    let bound = sample(&mut sources).limit.unwrap();
+    assert_eq!((bound.bytes, bound.source), (Bytes::mib(512), LimitSource::Config));
+    tree.write("sys/fs/cgroup/app/memory.max", &(1024 * MIB).to_string());
+    sources.refresh();
+    let bound = sample(&mut sources).limit.unwrap();
+    assert_eq!((bound.bytes, bound.source), (Bytes::mib(1024), LimitSource::Cgroup));
+}

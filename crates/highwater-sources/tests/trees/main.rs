@@ -125,7 +125,8 @@ fn kills_in_v1_directories_below_the_binding_one_count() {
 fn regions_are_in_each_sample() {
     let tree = Tree::new();
     let regions = Arc::new(Regions::new());
-    let mut sources = Sources::open(Options { root: tree.path().to_path_buf(), limit: None }, Arc::clone(&regions));
+    let mut sources =
+        Sources::open(Options { root: tree.path().to_path_buf(), ..Options::default() }, Arc::clone(&regions));
     regions.region("staging").set(Bytes::mib(7));
     assert_eq!(sample(&mut sources).external, Bytes::mib(7));
 }

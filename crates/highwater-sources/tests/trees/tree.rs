@@ -124,7 +124,10 @@ impl Tree {
     }
 
     pub(crate) fn open_with(&self, limit: Option<Bytes>) -> Sources {
-        Sources::open(Options { root: self.path().to_path_buf(), limit }, Arc::new(Regions::new()))
+        Sources::open(
+            Options { root: self.path().to_path_buf(), limit, ..Options::default() },
+            Arc::new(Regions::new()),
+        )
     }
 
     /// The inode of a directory, by which readings name it.

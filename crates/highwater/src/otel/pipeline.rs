@@ -17,9 +17,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{SdkLoggerProvider, SimpleLogProcessor};
 use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream};
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
-use opentelemetry_sdk::trace::{
-    IdGenerator, RandomIdGenerator, Sampler, SdkTracerProvider, SimpleSpanProcessor, SpanLimits,
-};
+use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracerProvider, SimpleSpanProcessor, SpanLimits};
 
 use highwater_model::Change;
 
@@ -30,6 +28,7 @@ use crate::builder::{Connect, Exits};
 use crate::config::Config;
 use crate::delivery::Signal;
 use crate::event::{Event, What};
+use crate::identity::random;
 use crate::outlet::{Outlet, Queue};
 use crate::shared::Shared;
 use crate::startup::Target;
@@ -183,10 +182,11 @@ impl EpisodeIds {
 impl IdGenerator for EpisodeIds {
     fn new_trace_id(&self) -> TraceId {
         let chosen = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        chosen.unwrap_or_else(|| RandomIdGenerator::default().new_trace_id())
+        chosen.unwrap_or_else(|| TraceId::from(random() | 1))
     }
 
+    /// Not the SDK's: its random numbers can wait for entropy.
     fn new_span_id(&self) -> SpanId {
-        RandomIdGenerator::default().new_span_id()
+        SpanId::from(random() as u64 | 1)
     }
 }
