@@ -34,6 +34,8 @@ check: ## Check format, lints, docs, licences, duplicate dependencies and packag
 	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked --no-default-features
 	$(CARGO) deny check licenses bans sources
 	$(CARGO) test -p highwater-e2e --test dependencies
+	# What an earlier run unpacked of the same version from the same folder would be verified in place of what is packed now.
+	rm -rf "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/-*/highwater-*
 	$(CARGO) package -p highwater-model -p highwater-sources -p highwater --allow-dirty
 
 .PHONY: bench
