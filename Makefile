@@ -34,9 +34,9 @@ check: ## Check format, lints, docs, licences, duplicate dependencies and packag
 	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked --no-default-features
 	$(CARGO) deny check licenses bans sources
 	$(CARGO) test -p highwater-e2e --test dependencies
-	# What an earlier run unpacked of the same version from the same folder would be verified in place of what is packed now.
-	rm -rf "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/-*/highwater-*
-	$(CARGO) package -p highwater-model -p highwater-sources -p highwater --allow-dirty
+	# In a folder of its own: what an earlier run built of the same version would be verified in place of what is packed now.
+	packages=$$(mktemp -d) && trap 'rm -rf "$$packages"' EXIT && \
+		$(CARGO) package -p highwater-model -p highwater-sources -p highwater --allow-dirty --target-dir "$$packages"
 
 .PHONY: bench
 bench: ## Measure: readings, the agent's heap and exports, the demo's throughput, build time and size
