@@ -1,8 +1,10 @@
 //! With feature `jemalloc`: its numbers by `mallctl`, each behind the question whether this jemalloc has it.
 
 use std::ffi::{CStr, c_char};
+use std::fmt;
 
 use highwater_model::{Allocator, Bytes};
+use tikv_jemalloc_ctl::{epoch, epoch_mib, stats};
 
 use self::mallctl::Key;
 use super::{AllocatorKind, Settings};
@@ -63,15 +65,14 @@ pub(crate) struct Reader {
     availability: Availability,
 }
 
-#[derive(Debug)]
 struct Keys {
-    epoch: Key<u64>,
-    allocated: Key<usize>,
-    active: Key<usize>,
-    resident: Key<usize>,
-    mapped: Key<usize>,
-    retained: Key<usize>,
-    metadata: Key<usize>,
+    epoch: epoch_mib,
+    allocated: stats::allocated_mib,
+    active: stats::active_mib,
+    resident: stats::resident_mib,
+    mapped: stats::mapped_mib,
+    retained: stats::retained_mib,
+    metadata: stats::metadata_mib,
     merged: Merged,
 }
 
@@ -125,35 +126,41 @@ impl Reader {
 
 impl Keys {
     fn resolve() -> Result<Self, Reason> {
+        let absent = |part| move |_| Reason::new(part, Fault::Os(libc::ENOENT));
         Ok(Self {
-            epoch: required(c"epoch", "epoch")?,
-            allocated: required(c"stats.allocated", "stats.allocated")?,
-            active: required(c"stats.active", "stats.active")?,
-            resident: required(c"stats.resident", "stats.resident")?,
-            mapped: required(c"stats.mapped", "stats.mapped")?,
-            retained: required(c"stats.retained", "stats.retained")?,
-            metadata: required(c"stats.metadata", "stats.metadata")?,
+            epoch: epoch::mib().map_err(absent("epoch"))?,
+            allocated: stats::allocated::mib().map_err(absent("stats.allocated"))?,
+            active: stats::active::mib().map_err(absent("stats.active"))?,
+            resident: stats::resident::mib().map_err(absent("stats.resident"))?,
+            mapped: stats::mapped::mib().map_err(absent("stats.mapped"))?,
+            retained: stats::retained::mib().map_err(absent("stats.retained"))?,
+            metadata: stats::metadata::mib().map_err(absent("stats.metadata"))?,
             merged: Merged::resolve(),
         })
     }
 
     fn read(&self) -> Result<Allocator, Reason> {
-        self.epoch.write(1).map_err(|code| Reason::new("epoch", Fault::Os(code)))?;
-        let read = |key: &Key<usize>, part| {
-            key.read().map(|size| Bytes::new(size as u64)).map_err(|code| Reason::new(part, Fault::Os(code)))
-        };
+        let fault = |part| move |_| Reason::new(part, Fault::Malformed);
+        let bytes = |size: usize| Bytes::new(size as u64);
+        self.epoch.advance().map_err(fault("epoch"))?;
         Ok(Allocator {
-            allocated: read(&self.allocated, "stats.allocated")?,
-            active: read(&self.active, "stats.active")?,
-            resident: read(&self.resident, "stats.resident")?,
-            mapped: read(&self.mapped, "stats.mapped")?,
-            retained: read(&self.retained, "stats.retained")?,
-            metadata: read(&self.metadata, "stats.metadata")?,
+            allocated: self.allocated.read().map(bytes).map_err(fault("stats.allocated"))?,
+            active: self.active.read().map(bytes).map_err(fault("stats.active"))?,
+            resident: self.resident.read().map(bytes).map_err(fault("stats.resident"))?,
+            mapped: self.mapped.read().map(bytes).map_err(fault("stats.mapped"))?,
+            retained: self.retained.read().map(bytes).map_err(fault("stats.retained"))?,
+            metadata: self.metadata.read().map(bytes).map_err(fault("stats.metadata"))?,
             dirty: self.merged.bytes(self.merged.dirty.as_ref()),
             muzzy: self.merged.bytes(self.merged.muzzy.as_ref()),
             allocations: sum(self.merged.allocations.as_ref()),
             deallocations: sum(self.merged.deallocations.as_ref()),
         })
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").field("merged", &self.merged).finish_non_exhaustive()
     }
 }
 
@@ -172,10 +179,6 @@ impl Merged {
     fn bytes(&self, pages: Option<&Key<usize>>) -> Option<Bytes> {
         (pages?.read().ok()? as u64).checked_mul(self.page?).map(Bytes::new)
     }
-}
-
-fn required<T: mallctl::Value>(name: &CStr, part: &'static str) -> Result<Key<T>, Reason> {
-    Key::resolve(name).ok_or(Reason::new(part, Fault::Os(libc::ENOENT)))
 }
 
 fn sum(counters: Option<&[Key<u64>; 2]>) -> Option<u64> {

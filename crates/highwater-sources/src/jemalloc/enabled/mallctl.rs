@@ -81,22 +81,4 @@ impl<T: Value> Key<T> {
         };
         if code == 0 { Ok(T::from_raw(raw)) } else { Err(code) }
     }
-
-    /// Sets the value, or gives the error code.
-    pub(crate) fn write(&self, mut raw: T::Raw) -> Result<(), c_int> {
-        let size = size_of::<T::Raw>();
-        // SAFETY: jemalloc(3), mallctlbymib: as above; nothing is read, and `newp` leads to `size` bytes, which jemalloc
-        // compares with the size of the key's type before it reads them.
-        let code = unsafe {
-            sys::mallctlbymib(
-                self.mib.as_ptr(),
-                self.depth,
-                ptr::null_mut(),
-                ptr::null_mut(),
-                (&raw mut raw).cast::<c_void>(),
-                size,
-            )
-        };
-        if code == 0 { Ok(()) } else { Err(code) }
-    }
 }
