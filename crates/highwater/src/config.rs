@@ -10,7 +10,12 @@ use std::time::Duration;
 
 use highwater_model::{Bytes, Holds, Level, Levels, Threshold};
 
+use crate::signal::Signals;
 use crate::telemetry::Selection;
+
+pub(crate) use route::{Exporter, Protocol, Route, Tls};
+
+mod route;
 
 /// All settings, each with its default.
 #[derive(Clone, Debug)]
@@ -26,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) metrics: Selection,
     /// The base URL of the collector, without a trailing slash.
     pub(crate) endpoint: String,
+    /// The way of each signal.
+    pub(crate) routes: Signals<Route>,
     pub(crate) interval: Duration,
     pub(crate) service_name: Option<String>,
     /// In the order of `OTEL_RESOURCE_ATTRIBUTES`, percent-decoded.
@@ -42,6 +49,11 @@ impl Default for Config {
             holds: Holds::default(),
             metrics: Selection::default(),
             endpoint: "http://localhost:4318".to_owned(),
+            routes: Signals {
+                metrics: Route::default_of("/v1/metrics"),
+                logs: Route::default_of("/v1/logs"),
+                traces: Route::default_of("/v1/traces"),
+            },
             // OpenTelemetry's 60 s would let a newcomer think that nothing works.
             interval: Duration::from_secs(10),
             service_name: None,
@@ -234,6 +246,9 @@ impl Config {
 
     pub(crate) fn set_endpoint(&mut self, url: &str) -> Result<(), String> {
         self.endpoint = endpoint(url)?;
+        self.routes.metrics.url = format!("{}/v1/metrics", self.endpoint);
+        self.routes.logs.url = format!("{}/v1/logs", self.endpoint);
+        self.routes.traces.url = format!("{}/v1/traces", self.endpoint);
         Ok(())
     }
 

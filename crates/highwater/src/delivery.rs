@@ -4,36 +4,17 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// What is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
-    Metrics,
-    Logs,
-    Traces,
-}
-
-impl Signal {
-    pub(crate) const ALL: [Self; 3] = [Self::Metrics, Self::Logs, Self::Traces];
-
-    /// The value of `highwater.signal`.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Metrics => "metrics",
-            Self::Logs => "logs",
-            Self::Traces => "traces",
-        }
-    }
-}
+use crate::signal::{Signal, Signals};
 
 /// Running counts for each signal, and whether the collector can be reached.
 #[derive(Debug, Default)]
 pub(crate) struct Delivery {
-    failures: [AtomicU64; 3],
-    dropped: [AtomicU64; 3],
+    failures: Signals<AtomicU64>,
+    dropped: Signals<AtomicU64>,
     /// Events that a full queue kept from callbacks and the log.
     unheard: AtomicU64,
     /// What came of the last export of each signal.
-    last: Mutex<[Option<Result<(), String>>; 3]>,
+    last: Mutex<Signals<Option<Result<(), String>>>>,
 }
 
 /// Whether what is sent arrives.
@@ -64,11 +45,11 @@ impl fmt::Display for DeliveryState {
 
 impl Delivery {
     pub(crate) fn failures(&self, signal: Signal) -> u64 {
-        of(&self.failures, signal).load(Ordering::Relaxed)
+        self.failures.of(signal).load(Ordering::Relaxed)
     }
 
     pub(crate) fn dropped(&self, signal: Signal) -> u64 {
-        of(&self.dropped, signal).load(Ordering::Relaxed)
+        self.dropped.of(signal).load(Ordering::Relaxed)
     }
 
     pub(crate) fn unheard(&self) -> u64 {
@@ -81,7 +62,7 @@ impl Delivery {
 
     /// Counts items that were given up without having been sent.
     pub(crate) fn drop_items(&self, signal: Signal, items: u64) {
-        of(&self.dropped, signal).fetch_add(items, Ordering::Relaxed);
+        self.dropped.of(signal).fetch_add(items, Ordering::Relaxed);
     }
 
     /// Counts an event that callbacks and the log will not hear of.
@@ -93,38 +74,24 @@ impl Delivery {
     #[cfg(feature = "otlp")]
     pub(crate) fn exported(&self, signal: Signal, result: Result<(), String>) -> bool {
         if result.is_err() {
-            of(&self.failures, signal).fetch_add(1, Ordering::Relaxed);
+            self.failures.of(signal).fetch_add(1, Ordering::Relaxed);
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let fails = |last: &[_; 3]| matches!(DeliveryState::of(last), DeliveryState::Failing { .. });
+        let fails = |last: &_| matches!(DeliveryState::of(last), DeliveryState::Failing { .. });
         let before = fails(&last);
-        let [metrics, logs, traces] = &mut *last;
-        match signal {
-            Signal::Metrics => *metrics = Some(result),
-            Signal::Logs => *logs = Some(result),
-            Signal::Traces => *traces = Some(result),
-        }
+        *last.of_mut(signal) = Some(result);
         before != fails(&last)
     }
 }
 
 impl DeliveryState {
-    fn of(last: &[Option<Result<(), String>>; 3]) -> Self {
+    fn of(last: &Signals<Option<Result<(), String>>>) -> Self {
         let failed = last.iter().flatten().find_map(|result| result.as_ref().err());
         match failed {
             Some(error) => Self::Failing { error: error.clone() },
             None if last.iter().any(Option::is_some) => Self::Delivering,
             None => Self::Idle,
         }
-    }
-}
-
-fn of(counters: &[AtomicU64; 3], signal: Signal) -> &AtomicU64 {
-    let [metrics, logs, traces] = counters;
-    match signal {
-        Signal::Metrics => metrics,
-        Signal::Logs => logs,
-        Signal::Traces => traces,
     }
 }
 

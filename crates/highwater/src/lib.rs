@@ -75,6 +75,7 @@ mod otel;
 mod otel;
 mod outlet;
 mod shared;
+mod signal;
 mod startup;
 mod status;
 mod telemetry;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use highwater_model::{Bytes, Cgroup, Sample};
 use highwater_sources::Regions;
 
-use crate::delivery::{Delivery, Signal};
+use crate::delivery::Delivery;
 use crate::latest::Snapshot;
+use crate::signal::Signal;
 
 mod selection;
 

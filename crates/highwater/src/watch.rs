@@ -11,12 +11,13 @@ use std::time::Duration;
 use highwater_model::{Change, Glance, Judge, Level, SinceStart, TrailingPeak, Transition};
 use highwater_sources::{Availability, Source, Sources};
 
-use crate::delivery::{Delivery, Signal};
+use crate::delivery::Delivery;
 use crate::event::{Event, Severity, What};
 use crate::identity::{EpisodeHandle, EpisodeId};
 use crate::latest::Snapshot;
 use crate::outlet::Queue;
 use crate::shared::Shared;
+use crate::signal::Signal;
 use crate::startup::Findings;
 
 /// Between two glances.

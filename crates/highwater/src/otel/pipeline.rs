@@ -26,11 +26,11 @@ use self::report::{Report, Reported};
 use super::{Telling, instruments};
 use crate::builder::{Connect, Exits};
 use crate::config::Config;
-use crate::delivery::Signal;
 use crate::event::{Event, What};
 use crate::identity::random;
 use crate::outlet::{Outlet, Queue};
 use crate::shared::Shared;
+use crate::signal::Signal;
 use crate::startup::Target;
 
 mod client;

@@ -14,10 +14,10 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use super::client::Client;
-use crate::delivery::Signal;
 use crate::event::Severity;
 use crate::outlet::Queue;
 use crate::shared::Shared;
+use crate::signal::Signal;
 
 /// Where the result of an export goes.
 #[derive(Debug)]
