@@ -24,6 +24,13 @@ impl Clock {
         SinceStart::new(self.start.elapsed())
     }
 
+    /// The wall-clock time.
+    #[cfg(feature = "otlp")]
+    #[expect(clippy::disallowed_methods, reason = "this is the clock's room")]
+    pub(crate) fn date() -> SystemTime {
+        SystemTime::now()
+    }
+
     /// The wall-clock time of a moment in the past.
     #[expect(clippy::disallowed_methods, reason = "this is the clock's room")]
     pub(crate) fn wall(&self, moment: SinceStart) -> SystemTime {

@@ -56,6 +56,17 @@ pub enum Severity {
     Error,
 }
 
+/// What gives way where not all can be kept, from the least on.
+#[cfg(feature = "otlp")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Priority {
+    /// Says again, or on the side, what is known otherwise.
+    Low,
+    Normal,
+    /// Goes before all others.
+    High,
+}
+
 /// The value of an attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Attribute {
@@ -121,6 +132,15 @@ impl Event {
             },
             What::SourceUnavailable { .. } => Severity::Warn,
             What::SourceRecovered { .. } => Severity::Info,
+        }
+    }
+
+    #[cfg(feature = "otlp")]
+    pub(crate) fn priority(&self) -> Priority {
+        match (&self.what, self.severity()) {
+            (What::SourceUnavailable { .. } | What::SourceRecovered { .. }, _) => Priority::Low,
+            (_, Severity::Error) => Priority::High,
+            _ => Priority::Normal,
         }
     }
 

@@ -6,9 +6,10 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use crate::event::{Event, Severity};
 use crate::finished::Running;
@@ -24,6 +25,11 @@ pub(crate) trait Outlet: Send {
 
     /// The first sample was published: gauges have values from now on.
     fn first_sample(&mut self) {}
+
+    /// Does a piece of what waits, while there is nothing to tell. Returns when to ask again, where something waits on.
+    fn work(&mut self) -> Option<Duration> {
+        None
+    }
 
     /// Delivers what waits. The last call.
     fn finish(&mut self) {}
@@ -85,14 +91,33 @@ fn run(receiver: &Receiver<Message>, outlets: &mut [Box<dyn Outlet>]) {
     let guarded = |outlet: &mut Box<dyn Outlet>, call: &mut dyn FnMut(&mut dyn Outlet)| {
         let _ = catch_unwind(AssertUnwindSafe(|| call(outlet.as_mut())));
     };
-    while let Ok(message) = receiver.recv() {
-        match message {
-            Message::Tell(event) => outlets.iter_mut().for_each(|o| guarded(o, &mut |outlet| outlet.tell(&event))),
-            Message::Say(severity, text) => drop(catch_unwind(|| voice::say(severity, &text))),
-            Message::FirstSample => outlets.iter_mut().for_each(|o| guarded(o, &mut |outlet| outlet.first_sample())),
+    let mut pause = None;
+    loop {
+        // What is new is told before the next piece of work.
+        match receive(receiver, pause.replace(Duration::ZERO)) {
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                pause = None;
+                for outlet in &mut *outlets {
+                    guarded(outlet, &mut |outlet| pause = pause.into_iter().chain(outlet.work()).min());
+                }
+            }
+            Ok(Message::Tell(event)) => outlets.iter_mut().for_each(|o| guarded(o, &mut |outlet| outlet.tell(&event))),
+            Ok(Message::Say(severity, text)) => drop(catch_unwind(|| voice::say(severity, &text))),
+            Ok(Message::FirstSample) => {
+                outlets.iter_mut().for_each(|o| guarded(o, &mut |outlet| outlet.first_sample()))
+            }
         }
     }
     outlets.iter_mut().for_each(|outlet| guarded(outlet, &mut |outlet| outlet.finish()));
+}
+
+/// The next message, waited for as long as `pause`, without one for ever.
+fn receive(receiver: &Receiver<Message>, pause: Option<Duration>) -> Result<Message, RecvTimeoutError> {
+    match pause {
+        Some(pause) => receiver.recv_timeout(pause),
+        None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    }
 }
 
 /// The service's own log.

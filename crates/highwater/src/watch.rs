@@ -68,14 +68,14 @@ impl Watch {
     /// Runs until the agent stops.
     pub(crate) fn run(mut self) {
         let start = self.shared.clock.now();
-        let (mut glance, mut sample, mut refresh) = (start, start, later(start, REFRESH));
+        let (mut glance, mut sample, mut refresh) = (start, start, start.after(REFRESH));
         let mut cost = Duration::ZERO;
         let mut sampled: Option<SinceStart> = None;
         loop {
             let now = self.shared.clock.now();
             if now >= refresh {
                 self.sources.refresh();
-                refresh = later(now, REFRESH);
+                refresh = now.after(REFRESH);
             }
             let urgent = || sampled.is_none_or(|at| now.since(at) >= urgent_pause(cost));
             if now >= sample || (self.suspects(now) && urgent()) {
@@ -85,9 +85,9 @@ impl Watch {
                 }
                 sampled = Some(now);
                 // A thread that lost its turn for once seems slow, too; and where something happens each second counts.
-                sample = later(now, if self.judge.is_alert() { SAMPLE } else { pause(cost.min(before)) });
+                sample = now.after(if self.judge.is_alert() { SAMPLE } else { pause(cost.min(before)) });
             }
-            glance = later(glance, GLANCE).max(self.shared.clock.now());
+            glance = glance.after(GLANCE).max(self.shared.clock.now());
             match self.stop.recv_timeout(glance.since(self.shared.clock.now())) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
@@ -216,10 +216,6 @@ impl Outlets {
             send.first_sample();
         }
     }
-}
-
-fn later(moment: SinceStart, by: Duration) -> SinceStart {
-    SinceStart::new(moment.elapsed().saturating_add(by))
 }
 
 /// From a sample that cost so much to the next.

@@ -1,17 +1,28 @@
-//! The agent's own providers, and their way to the collector: OTLP by HTTP/protobuf over one blocking client.
+//! The agent's own providers, and their way to the collector.
 //!
-//! Log records and spans are exported where they are made, on the send thread: nothing batches them, so that an event is
-//! on the wire at once. Metrics are collected and exported on the SDK's own thread for that. No async runtime anywhere.
-//! All bounds of the SDK are set: by default each instrument alone would reserve 133 KB.
+//! | module | idea |
+//! |---|---|
+//! | `encoded` | takes from an exporter what it has encoded |
+//! | `outbox` | what waits to be sent: its bounds, its order, its pauses |
+//! | `dispatch` | sends what the outbox holds, on the send thread |
+//! | `courier` | carries one signal's requests, and reports what comes of them |
+//! | `wire` | one request to the collector, and its answer |
+//!
+//! An event's log record and its spans are encoded where they are told, on the send thread, and sent at once, each by
+//! itself; what cannot be sent waits in the outbox. Metrics are collected and sent on the SDK's own thread for that; the
+//! next export has newer values, so that nothing of them waits. All bounds of the SDK are set: by default each instrument
+//! alone would reserve 133 KB.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use highwater_model::{Change, SinceStart};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_otlp::{
-    ExporterBuildError, LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
+    ExporterBuildError, LogExporter, MetricExporter, Protocol, RetryPolicy, SpanExporter, WithExportConfig,
+    WithHttpConfig,
 };
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{SdkLoggerProvider, SimpleLogProcessor};
@@ -19,22 +30,27 @@ use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, S
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracerProvider, SimpleSpanProcessor, SpanLimits};
 
-use highwater_model::Change;
-
-use self::client::Client;
-use self::report::{Report, Reported};
+use self::courier::Courier;
+use self::dispatch::Dispatch;
+use self::encoded::Encoded;
+use self::outbox::{LONGEST_ASKED_REST, Parcel};
+use self::wire::{Answer, Body};
 use super::{Telling, instruments};
 use crate::builder::{Connect, Exits};
-use crate::config::Config;
+use crate::clock::Clock;
+use crate::config::{Config, Exporter};
 use crate::event::{Event, What};
 use crate::identity::random;
 use crate::outlet::{Outlet, Queue};
 use crate::shared::Shared;
-use crate::signal::Signal;
+use crate::signal::{Signal, Signals};
 use crate::startup::Target;
 
-mod client;
-mod report;
+mod courier;
+mod dispatch;
+mod encoded;
+mod outbox;
+mod wire;
 
 /// The view that keeps the agent's instruments small: for hosts that pass a meter provider of the SDK's own.
 ///
@@ -61,20 +77,23 @@ pub(super) fn exits(config: &Config, shared: &Arc<Shared>) -> Exits {
     Exits { host: None, own: Some(connect), own_ids: true, target }
 }
 
-/// The agent's own providers.
+/// What the exporters of log records and spans have encoded of one event.
+type Encodings = Arc<Mutex<Vec<(Signal, Body)>>>;
+
+/// The agent's own providers, and what they have to send.
 #[derive(Debug)]
 struct Pipeline {
     telling: Telling,
     ids: EpisodeIds,
-    meters: SdkMeterProvider,
-    tracers: SdkTracerProvider,
-    loggers: SdkLoggerProvider,
+    encodings: Encodings,
+    dispatch: Dispatch,
+    clock: Clock,
+    meters: Option<SdkMeterProvider>,
 }
 
 impl Pipeline {
     /// Builds the providers. Nothing is sent before the first sample. `words` is where a change of the connection is said.
     fn build(config: &Config, shared: &Arc<Shared>, words: &Queue) -> Result<Self, ExporterBuildError> {
-        let client = Client::new();
         let resource = Resource::builder_empty()
             .with_attributes(super::resource::attributes(config))
             .with_detector(Box::new(TelemetryResourceDetector))
@@ -83,59 +102,103 @@ impl Pipeline {
                 KeyValue::new("telemetry.distro.version", env!("CARGO_PKG_VERSION")),
             ])
             .build();
-        let report = |signal| Report {
-            signal,
-            endpoint: config.endpoint.clone(),
-            shared: Arc::clone(shared),
-            client: Arc::new(client.another()),
-            words: words.clone(),
+        let wires = wire::open(&config.routes);
+        let courier = |signal, wire| {
+            let (route, shared, words) = (config.routes.of(signal), Arc::clone(shared), words.clone());
+            Arc::new(Courier { signal, url: route.url.clone(), timeout: route.timeout, wire, shared, words })
         };
-        let (of_metrics, of_logs, of_traces) = (report(Signal::Metrics), report(Signal::Logs), report(Signal::Traces));
-        let url = |path: &str| format!("{}{path}", config.endpoint);
-
-        // The protocol and the client are given, since other crates of the host's can change their defaults.
-        let metrics = MetricExporter::builder()
-            .with_http()
-            .with_protocol(Protocol::HttpBinary)
-            .with_shared_http_client(of_metrics.client.clone())
-            .with_endpoint(url("/v1/metrics"))
-            .build()?;
-        let logs = LogExporter::builder()
-            .with_http()
-            .with_protocol(Protocol::HttpBinary)
-            .with_shared_http_client(of_logs.client.clone())
-            .with_endpoint(url("/v1/logs"))
-            .build()?;
-        let spans = SpanExporter::builder()
-            .with_http()
-            .with_protocol(Protocol::HttpBinary)
-            .with_shared_http_client(of_traces.client.clone())
-            .with_endpoint(url("/v1/traces"))
-            .build()?;
-
-        let reader = PeriodicReader::builder(Reported::new(metrics, of_metrics)).with_interval(config.interval).build();
-        let meters =
-            SdkMeterProvider::builder().with_resource(resource.clone()).with_view(view()).with_reader(reader).build();
+        let couriers = Signals {
+            metrics: courier(Signal::Metrics, wires.metrics),
+            logs: courier(Signal::Logs, wires.logs),
+            traces: courier(Signal::Traces, wires.traces),
+        };
+        let encodings = Encodings::default();
         let ids = EpisodeIds::default();
-        let tracers = SdkTracerProvider::builder()
-            .with_resource(resource.clone())
-            // An episode must not be sampled away.
-            .with_sampler(Sampler::AlwaysOn)
-            // Nor cut short: a host's OTEL_SPAN_* limits are not meant for it.
-            .with_span_limits(SpanLimits::default())
-            .with_id_generator(ids.clone())
-            .with_span_processor(SimpleSpanProcessor::new(Reported::new(spans, of_traces)))
-            .build();
-        let loggers = SdkLoggerProvider::builder()
-            .with_resource(resource)
-            .with_log_processor(SimpleLogProcessor::new(Reported::new(logs, of_logs)))
-            .build();
+
         let mut telling = Telling::default();
-        telling.set_logger(&loggers);
-        telling.set_tracer(&tracers);
-        instruments::register(&super::meter(&meters), &config.metrics, shared);
-        Ok(Self { telling, ids, meters, tracers, loggers })
+        if config.routes.logs.exporter == Exporter::Otlp {
+            telling.set_logger(&loggers(resource.clone(), &encodings)?);
+        }
+        if config.routes.traces.exporter == Exporter::Otlp {
+            telling.set_tracer(&tracers(resource.clone(), &encodings, &ids)?);
+        }
+        let meters = match config.routes.metrics.exporter {
+            Exporter::Otlp => Some(meters(resource, config.interval, Arc::clone(&couriers.metrics))?),
+            _ => None,
+        };
+        if let Some(meters) = &meters {
+            instruments::register(&super::meter(meters), &config.metrics, shared);
+        }
+        Ok(Self {
+            telling,
+            ids,
+            encodings,
+            dispatch: Dispatch::new(couriers, shared.clock),
+            clock: shared.clock,
+            meters,
+        })
     }
+}
+
+fn loggers(resource: Resource, encodings: &Encodings) -> Result<SdkLoggerProvider, ExporterBuildError> {
+    let exporter = encoder(LogExporter::builder().with_http(), keep(encodings, Signal::Logs)).build()?;
+    let processor = SimpleLogProcessor::new(exporter);
+    Ok(SdkLoggerProvider::builder().with_resource(resource).with_log_processor(processor).build())
+}
+
+fn tracers(
+    resource: Resource,
+    encodings: &Encodings,
+    ids: &EpisodeIds,
+) -> Result<SdkTracerProvider, ExporterBuildError> {
+    let exporter = encoder(SpanExporter::builder().with_http(), keep(encodings, Signal::Traces)).build()?;
+    let tracers = SdkTracerProvider::builder()
+        .with_resource(resource)
+        // An episode must not be sampled away.
+        .with_sampler(Sampler::AlwaysOn)
+        // Nor cut short: a host's OTEL_SPAN_* limits are not meant for it.
+        .with_span_limits(SpanLimits::default())
+        .with_id_generator(ids.clone())
+        .with_span_processor(SimpleSpanProcessor::new(exporter))
+        .build();
+    Ok(tracers)
+}
+
+fn meters(
+    resource: Resource,
+    interval: Duration,
+    courier: Arc<Courier>,
+) -> Result<SdkMeterProvider, ExporterBuildError> {
+    let rests_until = Mutex::new(SinceStart::default());
+    let send = move |body: Body| {
+        let mut rests_until = rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let clock = courier.shared.clock;
+        if clock.now() < *rests_until {
+            return;
+        }
+        if let Answer::Later { after: Some(asked), .. } = courier.carry(&body, Duration::MAX) {
+            *rests_until = clock.now().after(asked.min(LONGEST_ASKED_REST));
+        }
+    };
+    let exporter = encoder(MetricExporter::builder().with_http(), send).build()?;
+    let reader = PeriodicReader::builder(exporter).with_interval(interval).build();
+    Ok(SdkMeterProvider::builder().with_resource(resource).with_view(view()).with_reader(reader).build())
+}
+
+/// Makes of an exporter what encodes and no more. All is given, since the environment and other crates of the host's can
+/// change what is not; the address is of no account.
+fn encoder<B: WithExportConfig + WithHttpConfig>(exporter: B, take: impl Fn(Body) + Send + Sync + 'static) -> B {
+    exporter
+        .with_protocol(Protocol::HttpBinary)
+        .with_endpoint("http://localhost")
+        .with_retry_policy(RetryPolicy::disabled())
+        .with_http_client(Encoded(take))
+}
+
+/// Keeps what is encoded until the event is told as a whole.
+fn keep(encodings: &Encodings, signal: Signal) -> impl Fn(Body) + Send + Sync + use<> {
+    let encodings = Arc::clone(encodings);
+    move |body| encodings.lock().unwrap_or_else(PoisonError::into_inner).push((signal, body))
 }
 
 impl Outlet for Pipeline {
@@ -147,22 +210,31 @@ impl Outlet for Pipeline {
             self.ids.next_trace(TraceId::from_bytes(id.to_bytes()));
         }
         self.telling.tell(event);
+        let encoded = std::mem::take(&mut *self.encodings.lock().unwrap_or_else(PoisonError::into_inner));
+        let (told, priority) = (self.clock.now(), event.priority());
+        for (signal, body) in encoded {
+            self.dispatch.put(Parcel { signal, priority, told, body });
+        }
+    }
+
+    fn work(&mut self) -> Option<Duration> {
+        self.dispatch.work()
     }
 
     /// Exports the gauges now, not an interval later. On a thread of its own for that once, since the flush has no timeout
     /// and an event must not wait behind it.
     fn first_sample(&mut self) {
-        let meters = self.meters.clone();
+        let Some(meters) = self.meters.clone() else { return };
         let flush = move || drop(meters.force_flush());
         // Where no thread can be had, the first export comes an interval later.
         let _ = thread::Builder::new().name("highwater-first".to_owned()).spawn(flush);
     }
 
     fn finish(&mut self) {
-        // Spans and records are exported already; these close what is behind them.
-        let _ = self.tracers.shutdown_with_timeout(CLOSE);
-        let _ = self.loggers.shutdown_with_timeout(CLOSE);
-        let _ = self.meters.shutdown_with_timeout(CLOSE);
+        self.dispatch.finish();
+        if let Some(meters) = &self.meters {
+            let _ = meters.shutdown_with_timeout(CLOSE);
+        }
     }
 }
 

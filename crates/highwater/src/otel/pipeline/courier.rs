@@ -1,0 +1,63 @@
+//! Carries one signal's requests to its collector, and reports what comes of each: counted, and a change said once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::wire::{Answer, Body, Wire};
+use crate::event::Severity;
+use crate::outlet::Queue;
+use crate::shared::Shared;
+use crate::signal::Signal;
+
+#[derive(Debug)]
+pub(super) struct Courier {
+    pub(super) signal: Signal,
+    pub(super) url: String,
+    /// For one request.
+    pub(super) timeout: Duration,
+    pub(super) wire: Box<dyn Wire>,
+    pub(super) shared: Arc<Shared>,
+    /// Where a change is said.
+    pub(super) words: Queue,
+}
+
+impl Courier {
+    /// Sends one request, taking its timeout for it, or `at_most` so long.
+    pub(super) fn carry(&self, body: &Body, at_most: Duration) -> Answer {
+        let answer = self.wire.send(body, self.timeout.min(at_most));
+        match &answer {
+            Answer::Taken => self.report(Ok(())),
+            Answer::TakenInPart { rejected, why } => {
+                self.give_up(*rejected);
+                self.report(Err(format!("the collector rejects {rejected} of a request's items: {why}")));
+            }
+            Answer::Later { why, .. } => self.report(Err(why.clone())),
+            Answer::Refused { why } => self.report(Err(format!("{why}; what it refuses is not sent again"))),
+        }
+        answer
+    }
+
+    /// Counts what will not be sent any more.
+    pub(super) fn give_up(&self, items: u64) {
+        self.shared.delivery.drop_items(self.signal, items);
+    }
+
+    fn report(&self, result: Result<(), String>) {
+        let error = result.as_ref().err().cloned();
+        if !self.shared.delivery.exported(self.signal, result) {
+            return;
+        }
+        let Self { signal, url, words, .. } = self;
+        match error {
+            None => words.say(Severity::Info, format!("OTLP to {url} works again")),
+            Some(error) => words.say(
+                Severity::Warn,
+                format!(
+                    "cannot send {} by OTLP to {url}: {error}; the agent goes on and tries again \
+                     (OTEL_EXPORTER_OTLP_ENDPOINT names the collector, OTEL_SDK_DISABLED=true sends nothing)",
+                    signal.as_str(),
+                ),
+            ),
+        }
+    }
+}
