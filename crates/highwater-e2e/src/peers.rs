@@ -11,13 +11,17 @@ use std::thread;
 use crate::process::{Process, Program};
 use crate::{binary, environment, ports, wait};
 
-pub use collector::{Collector, Record};
+pub use collector::Collector;
 pub use jaeger::{Jaeger, Span, Trace};
+pub use lone::Lone;
 pub use prometheus::{Prometheus, Series};
+pub use written::{Point, Record};
 
 mod collector;
 mod jaeger;
+mod lone;
 mod prometheus;
+mod written;
 
 /// A collector and what it sends to.
 #[derive(Debug)]

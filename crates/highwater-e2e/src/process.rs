@@ -1,7 +1,7 @@
 //! A program that runs: what it prints is kept and shown when its test fails, and it does not outlive the test.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -175,6 +175,12 @@ impl Process {
     pub fn signal(&self, signal: &str) {
         let status = Command::new("kill").arg(format!("-{signal}")).arg(self.id().to_string()).status().unwrap();
         assert!(status.success(), "kill -{signal} {}: {status}", self.name);
+    }
+
+    /// Writes one line to its standard input.
+    #[track_caller]
+    pub fn tell(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().expect("a program with input"), "{line}").unwrap();
     }
 
     /// Ends its standard input.
