@@ -9,6 +9,7 @@
 //! | [`cgroup`] | a memory limit of the real kernel |
 //! | [`demo`] | the demo service, driven over HTTP |
 //! | [`peers`] | the real collector, Jaeger and Prometheus |
+//! | [`sick`] | a collector that is sick, for what the real one cannot be made to show |
 //! | [`http`], [`pattern`], [`wait`], [`folder`], [`ports`], [`environment`] | what these need |
 //!
 //! Nothing here sleeps for a fixed time: whatever takes its time is asked again and again until a deadline. No port is
@@ -35,6 +36,7 @@ pub mod pattern;
 pub mod peers;
 pub mod ports;
 pub mod process;
+pub mod sick;
 pub mod wait;
 
 /// Says, by the name of the test, that this machine cannot show what the test is for: it passes and proves nothing.

@@ -26,13 +26,13 @@ impl Courier {
     pub(super) fn carry(&self, body: &Body, at_most: Duration) -> Answer {
         let answer = self.wire.send(body, self.timeout.min(at_most));
         match &answer {
-            Answer::Taken => self.report(Ok(())),
+            Answer::Taken => self.report(Ok(()), ""),
             Answer::TakenInPart { rejected, why } => {
                 self.give_up(*rejected);
-                self.report(Err(format!("the collector rejects {rejected} of a request's items: {why}")));
+                self.report(Err(format!("the collector rejects {rejected} items of a request: {why}")), REFUSED);
             }
-            Answer::Later { why, .. } => self.report(Err(why.clone())),
-            Answer::Refused { why } => self.report(Err(format!("{why}; what it refuses is not sent again"))),
+            Answer::Later { why, .. } => self.report(Err(why.clone()), "the agent goes on and tries again"),
+            Answer::Refused { why } => self.report(Err(why.clone()), REFUSED),
         }
         answer
     }
@@ -42,7 +42,8 @@ impl Courier {
         self.shared.delivery.drop_items(self.signal, items);
     }
 
-    fn report(&self, result: Result<(), String>) {
+    /// Counts what came of a request; where that is a change, says it, and what comes of it.
+    fn report(&self, result: Result<(), String>, then: &str) {
         let error = result.as_ref().err().cloned();
         if !self.shared.delivery.exported(self.signal, result) {
             return;
@@ -53,11 +54,13 @@ impl Courier {
             Some(error) => words.say(
                 Severity::Warn,
                 format!(
-                    "cannot send {} by OTLP to {url}: {error}; the agent goes on and tries again \
-                     (OTEL_EXPORTER_OTLP_ENDPOINT names the collector, OTEL_SDK_DISABLED=true sends nothing)",
+                    "cannot send {} by OTLP to {url}: {error}; {then} (OTEL_EXPORTER_OTLP_ENDPOINT names the \
+                     collector, OTEL_SDK_DISABLED=true sends nothing)",
                     signal.as_str(),
                 ),
             ),
         }
     }
 }
+
+const REFUSED: &str = "what it refuses is not sent again";

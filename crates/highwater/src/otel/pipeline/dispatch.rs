@@ -85,3 +85,6 @@ impl Dispatch {
 fn spread() -> f64 {
     f64::from(random() as u32) / f64::from(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;
