@@ -156,6 +156,10 @@ impl Percent {
 
     /// From text without its `%`, with at most two decimals.
     pub(crate) fn parse(number: &str) -> Option<Self> {
+        // `parse` of an integer would take a sign, also one after the point.
+        if !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+            return None;
+        }
         let (points, decimals) = number.split_once('.').unwrap_or((number, "0"));
         let hundredths = match decimals.len() {
             1 => decimals.parse::<u16>().ok()?.checked_mul(10)?,
