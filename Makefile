@@ -3,6 +3,10 @@
 CARGO ?= cargo
 # The tool that holds deny.toml: built once where it is missing.
 DENY_VERSION := 0.20.2
+# The tool that runs the fuzz targets: the same.
+FUZZ_VERSION := 0.13.2
+# How long each fuzz target runs, in seconds.
+FUZZ_TIME ?= 600
 
 .DEFAULT_GOAL := help
 
@@ -46,6 +50,16 @@ bench: ## Measure: readings, the agent's heap and exports, the demo's throughput
 	$(CARGO) build --release -p demo
 	$(CARGO) bench -p highwater-e2e --bench throughput
 	crates/highwater-e2e/added.sh
+
+# Without a sanitizer, which looks for what only unsafe code can do: the parsers have none, and run twice as often.
+.PHONY: fuzz
+fuzz: ## Fuzz every parser for FUZZ_TIME seconds each (needs a nightly compiler)
+	$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --version $(FUZZ_VERSION) --locked
+	cd crates/highwater && for target in $$($(CARGO) fuzz list); do \
+		mkdir -p fuzz/corpus/$$target && \
+		$(CARGO) +nightly fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+			-dict=fuzz/dictionary -max_total_time=$(FUZZ_TIME) || exit 1; \
+	done
 
 .PHONY: peers
 peers: ## Build the real collector, Prometheus and Jaeger, once, into the user's cache folder

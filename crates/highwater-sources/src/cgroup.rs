@@ -267,6 +267,14 @@ fn add(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     }
 }
 
+/// The directories that would be looked into, for the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn folders(membership: &[u8], mounts: &[u8], root: &Path) -> Vec<PathBuf> {
+    let Located { memory, unified } = locate::locate(membership, mounts);
+    let hierarchies = [memory.ok().flatten(), unified].into_iter().flatten();
+    hierarchies.flat_map(|hierarchy| hierarchy.folders(root).collect::<Vec<_>>()).collect()
+}
+
 /// A limit that can be reached: one above all memory of the machine is none.
 ///
 /// One of exactly that size is one, since lxcfs shows a container its own limit as the machine's memory.

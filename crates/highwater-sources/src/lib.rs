@@ -59,6 +59,9 @@
 pub mod availability;
 mod cgroup;
 mod file;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod jemalloc;
 mod parse;
 mod platform;

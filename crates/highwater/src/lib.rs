@@ -66,6 +66,9 @@ mod config;
 mod delivery;
 mod event;
 mod finished;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod latest;
 #[cfg(feature = "opentelemetry")]
