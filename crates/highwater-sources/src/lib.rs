@@ -25,6 +25,7 @@
 //! | [`regions`] | memory that the program accounts for itself |
 //! | [`jemalloc`] | the allocator's numbers, and whether they are the program's |
 //! | [`resource`] | who this process is: start time and container |
+//! | [`per_process`] | a value for each process, also after a fork |
 //! | `process` | `/proc/self` |
 //! | `cgroup` | where the cgroups are, their limits, and what is used of them |
 //! | `file` | files that stay open, and the one buffer that they are read into |
@@ -64,6 +65,7 @@ mod file;
 pub mod fuzzing;
 pub mod jemalloc;
 mod parse;
+pub mod per_process;
 mod platform;
 mod process;
 pub mod regions;
@@ -72,6 +74,7 @@ pub mod sources;
 
 pub use availability::{Availability, Reason, Source};
 pub use jemalloc::AllocatorKind;
+pub use per_process::PerProcess;
 pub use regions::{Region, Regions};
 pub use resource::{container_id, process_start_time};
 pub use sources::{Options, Sources};

@@ -1,13 +1,14 @@
 //! The agent: what a service holds.
 
 use std::fmt;
+use std::mem;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use highwater_model::{Sample, SinceStart};
-use highwater_sources::{AllocatorKind, Options, Region, Sources};
+use highwater_sources::{AllocatorKind, Options, PerProcess, Region, Sources};
 
 use crate::builder::Builder;
 use crate::event::Event;
@@ -21,6 +22,15 @@ use crate::watch::REFRESH;
 
 /// The agent of this process. Clones are handles of the same agent; when the last is dropped, it shuts down and waits up
 /// to one second for what is still to be delivered.
+///
+/// # After a fork
+///
+/// A child has none of its parent's threads: what it inherits is an agent that does not run there. It knows nothing
+/// ([`status`](Self::status)), reads the child itself ([`sample`](Self::sample)), hears no events, and has nothing to
+/// deliver: [`shutdown`](Self::shutdown) and drop return at once. None of this waits for a lock, which a thread of the parent may
+/// have held at the fork, and nothing is sent twice. [`crate::start`] in the child starts an agent of the child's own, with
+/// a `service.instance.id` of its own unless the environment names one for all. So a server that forks its workers calls
+/// it in each of them. A region counts on in both, as its memory is mapped in both.
 #[derive(Clone)]
 #[must_use = "the agent stops when its last handle is dropped: keep it in a variable of main"]
 pub struct Agent(Arc<Inner>);
@@ -32,7 +42,7 @@ struct Inner {
     allocator: AllocatorKind,
     subscriptions: Subscriptions,
     /// Opened by the first reading on demand: the watch thread has its own.
-    on_demand: Mutex<Option<OnDemand>>,
+    on_demand: PerProcess<Mutex<OnDemand>>,
     threads: Mutex<Option<Threads>>,
     /// `HIGHWATER_DISABLED`: it never has threads, and is the agent of this process all the same.
     disabled: bool,
@@ -56,7 +66,7 @@ pub(crate) struct Threads {
 }
 
 /// The agent of this process, for as long as it runs.
-static RUNNING: Mutex<Weak<Inner>> = Mutex::new(Weak::new());
+static RUNNING: PerProcess<Mutex<Weak<Inner>>> = PerProcess::new();
 
 impl Agent {
     /// A builder with the settings of the environment.
@@ -70,11 +80,10 @@ impl Agent {
     /// and cgroups are looked at anew, for about 20 microseconds more.
     pub fn sample(&self) -> Sample {
         let now = self.0.shared.clock.now();
-        let mut on_demand = self.0.on_demand.lock().unwrap_or_else(PoisonError::into_inner);
-        let OnDemand { sources, refreshed } = on_demand.get_or_insert_with(|| OnDemand {
-            sources: Sources::open(self.0.options.clone(), Arc::clone(&self.0.shared.regions)),
-            refreshed: now,
-        });
+        let open = || Sources::open(self.0.options.clone(), Arc::clone(&self.0.shared.regions));
+        let on_demand = self.0.on_demand.get_or_make(|| Mutex::new(OnDemand { sources: open(), refreshed: now }));
+        let mut on_demand = on_demand.lock().unwrap_or_else(PoisonError::into_inner);
+        let OnDemand { sources, refreshed } = &mut *on_demand;
         if now.since(*refreshed) >= REFRESH {
             sources.refresh();
             *refreshed = now;
@@ -85,6 +94,9 @@ impl Agent {
     /// How things stand as of the last sample that was judged. One lock for the time of a copy.
     pub fn status(&self) -> Status {
         let shared = &self.0.shared;
+        if !shared.process.is_current() {
+            return Status::unknown(self.0.allocator);
+        }
         let snapshot = shared.latest.last();
         let age = snapshot.as_ref().map(|snapshot| shared.clock.now().since(snapshot.sample.at));
         let sample = snapshot.as_ref().map(|snapshot| snapshot.sample);
@@ -125,7 +137,9 @@ impl Agent {
     /// agent sends itself. One that panics is not called again. One that holds a handle of the agent keeps it running until
     /// [`shutdown`](Self::shutdown), which drops all callbacks.
     pub fn on_event(&self, callback: impl FnMut(&Event) + Send + 'static) {
-        self.0.subscriptions.add(Box::new(callback));
+        if self.0.shared.process.is_current() {
+            self.0.subscriptions.add(Box::new(callback));
+        }
     }
 
     /// Stops the agent: an open episode is ended as ended by shutdown, and what waits is delivered.
@@ -155,19 +169,19 @@ impl Agent {
         subscriptions: Subscriptions,
         threads: Threads,
     ) -> Self {
-        let (on_demand, threads) = (Mutex::new(None), Mutex::new(Some(threads)));
+        let (on_demand, threads) = (PerProcess::new(), Mutex::new(Some(threads)));
         Self(Arc::new(Inner { shared, options, allocator, subscriptions, on_demand, threads, disabled: false }))
     }
 
     /// The agent that runs in this process.
     pub(crate) fn running() -> Option<Self> {
-        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = lock_running();
         running.upgrade().map(Self).filter(|agent| agent.0.runs())
     }
 
     /// Runs `start` unless an agent runs already, which is the error then.
     pub(crate) fn start_first<E>(start: impl FnOnce() -> Result<Self, E>) -> Result<Result<Self, E>, Self> {
-        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = lock_running();
         if let Some(agent) = running.upgrade().map(Self).filter(|agent| agent.0.runs()) {
             return Err(agent);
         }
@@ -187,7 +201,7 @@ impl Inner {
             options,
             allocator,
             subscriptions: Subscriptions::closed(),
-            on_demand: Mutex::new(None),
+            on_demand: PerProcess::new(),
             threads: Mutex::new(None),
             disabled,
         }
@@ -199,6 +213,9 @@ impl Inner {
     }
 
     fn shut_down(&self, deadline: Duration) -> bool {
+        if !self.shared.process.is_current() {
+            return true;
+        }
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Threads { stop, finished, teller }) = &mut *threads else { return true };
         drop(stop.take());
@@ -212,7 +229,15 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.shut_down(Duration::from_secs(1));
+        if !self.shared.process.is_current() {
+            // To drop a channel is to lock it, and a thread of the parent's may have held it at the fork.
+            mem::forget(self.threads.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        }
     }
+}
+
+fn lock_running() -> MutexGuard<'static, Weak<Inner>> {
+    RUNNING.get_or_make(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Agent {

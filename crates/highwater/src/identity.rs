@@ -1,11 +1,27 @@
-//! Identifiers: of this process's telemetry, of an episode, of one record.
+//! Identifiers: of this process and its telemetry, of an episode, of one record.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use highwater_model::SinceStart;
+
+use crate::clock::Clock;
+
+/// The id of a process: after a fork, that of the child is another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProcessId(u32);
+
+impl ProcessId {
+    pub(crate) fn current() -> Self {
+        Self(std::process::id())
+    }
+
+    pub(crate) fn is_current(self) -> bool {
+        self == Self::current()
+    }
+}
 
 /// The id of an episode: the id of its trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,8 +96,12 @@ pub(crate) fn uuid() -> String {
 /// The standard library seeds each `RandomState` from the operating system's random numbers and changes it at every call;
 /// that is as much as an identifier needs. It never waits: other ways of asking can end at `/dev/random`, which blocks in a
 /// guest without entropy, and the thread that sends events with it.
+///
+/// The seed is the thread's, and a fork copies it: without the process and the moment, the workers of one server would
+/// all draw the same.
 pub(crate) fn random() -> u128 {
-    let half = || u128::from(RandomState::new().build_hasher().finish());
+    let apart = (std::process::id(), Clock::date());
+    let half = || u128::from(RandomState::new().hash_one(&apart));
     (half() << 64) | half()
 }
 

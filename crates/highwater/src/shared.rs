@@ -9,6 +9,7 @@ use highwater_sources::{Regions, container_id};
 
 use crate::clock::Clock;
 use crate::delivery::Delivery;
+use crate::identity::ProcessId;
 use crate::latest::Latest;
 #[cfg(feature = "opentelemetry")]
 use crate::latest::Snapshot;
@@ -16,6 +17,8 @@ use crate::latest::Snapshot;
 /// Shared by reference count; callbacks that cannot be taken back hold it weakly.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// The process whose agent this is. A child that was forked has its memory and none of its threads.
+    pub(crate) process: ProcessId,
     pub(crate) clock: Clock,
     pub(crate) regions: Arc<Regions>,
     pub(crate) latest: Latest,
@@ -30,6 +33,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
+            process: ProcessId::current(),
             clock: Clock::start(),
             regions: Arc::new(Regions::new()),
             latest: Latest::default(),

@@ -12,7 +12,7 @@ use crate::identity::EpisodeId;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Status {
-    /// The last sample that was judged; absent before the first.
+    /// The last sample that was judged; absent before the first, and in a child that was forked.
     pub sample: Option<Sample>,
     /// How old it is: a second in a process that runs, more where reading is slow, and ever more after a shutdown.
     pub age: Option<Duration>,
@@ -30,6 +30,23 @@ pub struct Status {
     pub allocator: AllocatorKind,
     /// Whether what the agent sends arrives.
     pub delivery: DeliveryState,
+}
+
+impl Status {
+    /// Of a process in which no agent runs: a child that was forked from one with an agent.
+    pub(crate) fn unknown(allocator: AllocatorKind) -> Self {
+        Self {
+            sample: None,
+            age: None,
+            level: Level::Normal,
+            peak: None,
+            episode: None,
+            episodes: 0,
+            unheard: 0,
+            allocator,
+            delivery: DeliveryState::Idle,
+        }
+    }
 }
 
 /// An episode that goes on.

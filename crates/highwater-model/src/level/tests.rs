@@ -19,9 +19,22 @@ fn a_threshold_reads_each_of_its_forms_and_prints_it_again() {
 
 #[test]
 fn a_threshold_refuses_other_forms() {
-    for text in
-        ["", "%", "101%", "-5%", "+85%", "85.+5%", "85.123%", "6GiBs", "limit", "limit-", "limit+1GiB", "limit--1GiB", "1e3%", "NaNGiB"]
-    {
+    for text in [
+        "",
+        "%",
+        "101%",
+        "-5%",
+        "+85%",
+        "85.+5%",
+        "85.123%",
+        "6GiBs",
+        "limit",
+        "limit-",
+        "limit+1GiB",
+        "limit--1GiB",
+        "1e3%",
+        "NaNGiB",
+    ] {
         assert_eq!(text.parse::<Threshold>(), Err(ParseThresholdError), "{text}");
     }
 }

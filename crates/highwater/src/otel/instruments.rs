@@ -71,7 +71,8 @@ struct Source {
 }
 
 fn observe<T>(source: &Source, metric: &Metric, observer: &dyn AsyncInstrument<T>, number: fn(Value) -> T) {
-    let Some(shared) = source.shared.upgrade() else { return };
+    // A child that was forked may still be asked by its copy of a host's provider: these are the parent's numbers.
+    let Some(shared) = source.shared.upgrade().filter(|shared| shared.process.is_current()) else { return };
     let mut exported = shared.exported.lock().unwrap_or_else(PoisonError::into_inner);
     if source.is_first {
         *exported = shared.latest.at(shared.clock.now());

@@ -1,11 +1,10 @@
 //! Who sends all this: the resource, after OpenTelemetry's order of precedence.
 
 use std::path::Path;
-use std::sync::OnceLock;
 
 use opentelemetry::{KeyValue, Value};
 
-use highwater_sources::{container_id, process_start_time};
+use highwater_sources::{PerProcess, container_id, process_start_time};
 
 use crate::config::Config;
 use crate::identity::uuid;
@@ -57,11 +56,11 @@ pub(crate) fn attributes(config: &Config) -> Vec<KeyValue> {
 
 /// Which of a service's instances this is: as Kubernetes names it where the environment says so, else a random id.
 fn instance(given: &impl Fn(&str) -> Option<String>) -> String {
-    static RANDOM: OnceLock<String> = OnceLock::new();
+    static RANDOM: PerProcess<String> = PerProcess::new();
     let names = ["k8s.namespace.name", "k8s.pod.name", "k8s.container.name"].map(given);
     match names {
         [Some(namespace), Some(pod), Some(container)] => format!("{namespace}.{pod}.{container}"),
-        _ => RANDOM.get_or_init(uuid).clone(),
+        _ => RANDOM.get_or_make(uuid).clone(),
     }
 }
 
