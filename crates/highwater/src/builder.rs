@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -12,12 +13,13 @@ use highwater_model::{Bytes, Judge, Level, Threshold, TrailingPeak};
 use highwater_sources::{Availability, Options, Source, Sources};
 
 use crate::agent::{Agent, Threads};
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, Protocol};
 use crate::event::{Event, Severity};
 use crate::finished::Finished;
 use crate::latest::Snapshot;
 use crate::otel;
 use crate::outlet::{Callbacks, Log, Outlet, Queue, Subscriptions};
+use crate::report::Report;
 use crate::shared::Shared;
 use crate::startup::{self, Findings};
 use crate::voice;
@@ -50,10 +52,24 @@ impl Builder {
         }
     }
 
+    /// Sets what a variable of the environment would set, by its name: each has a row in `docs/configuration.md`. The other
+    /// methods are for those that are set most.
+    ///
+    /// ```
+    /// let builder = highwater::Agent::builder().set("OTEL_TRACES_EXPORTER", "none");
+    /// ```
+    ///
+    /// What is set for all signals holds for each of them, whatever the environment says of one.
+    pub fn set(mut self, variable: &str, value: &str) -> Self {
+        let keys = self.config.forget_signals(variable);
+        let set = self.config.set(variable, value.trim());
+        self.over(&keys, set)
+    }
+
     /// A limit of your own (`HIGHWATER_LIMIT`). It competes with the cgroup's: the one with less headroom binds.
     pub fn limit(mut self, limit: Bytes) -> Self {
         let set = self.config.set_limit(limit);
-        self.over(config::LIMIT, limit, set)
+        self.over_one(config::LIMIT, limit, set)
     }
 
     /// A limit for where there is no other, neither configured nor of a cgroup.
@@ -66,47 +82,102 @@ impl Builder {
     /// limit.
     pub fn level(mut self, level: Level, begins: Threshold) -> Self {
         let set = self.config.set_threshold(level, begins);
-        self.over(config::level_variable(level), begins, set)
+        self.over_one(config::level_variable(level), begins, set)
     }
 
     /// How long a level must be exceeded before it is entered (`HIGHWATER_HOLD_ELEVATED`, `_HIGH`, `_CRITICAL`); by default
-    /// 30 s, 10 s and not at all.
+    /// 30 s, 10 s and not at all. Up to a day.
     pub fn hold(mut self, level: Level, hold: Duration) -> Self {
         let set = self.config.set_hold(level, hold);
-        self.over(config::hold_variable(level), humantime::format_duration(hold), set)
+        self.over_one(config::hold_variable(level), humantime::format_duration(hold), set)
     }
 
     /// How long use must stay below a level before it is left (`HIGHWATER_HOLD_LEAVE`), for all three; by default 60 s, of
-    /// critical 30 s.
+    /// critical 30 s. Up to a day.
     pub fn hold_leave(mut self, hold: Duration) -> Self {
-        self.config.set_hold_leave(hold);
-        self.over(config::HOLD_LEAVE, humantime::format_duration(hold), Ok(()))
+        let set = self.config.set_hold_leave(hold);
+        self.over_one(config::HOLD_LEAVE, humantime::format_duration(hold), set)
     }
 
     /// Which metrics are sent (`HIGHWATER_METRICS`): `core` or `all`, then `,+name` and `,-name`. A text that names no
     /// metric is an error of [`start`](Self::start).
-    pub fn metrics(mut self, selection: &str) -> Self {
-        let set = self.config.set_metrics(selection);
-        self.over(config::METRICS, selection, set)
+    pub fn metrics(self, selection: &str) -> Self {
+        self.set(config::METRICS, selection)
     }
 
-    /// The collector's OTLP/HTTP address (`OTEL_EXPORTER_OTLP_ENDPOINT`), such as `http://localhost:4318`. One that is none
-    /// is an error of [`start`](Self::start).
-    pub fn endpoint(mut self, endpoint: &str) -> Self {
-        let set = self.config.set_endpoint(endpoint);
-        self.over(config::ENDPOINT, endpoint, set)
+    /// Where events go (`HIGHWATER_EVENTS`), beside callbacks: `otlp`, `tracing`, both with a comma between, or `none`. By
+    /// default both.
+    pub fn events(self, to: &str) -> Self {
+        self.set(config::EVENTS, to)
+    }
+
+    /// Whether the span of an episode repeats its events (`HIGHWATER_SPAN_EVENTS`); by default it does.
+    pub fn span_events(self, on: bool) -> Self {
+        self.set(config::SPAN_EVENTS, if on { "on" } else { "off" })
+    }
+
+    /// How often one line in the log says how the memory stands (`HIGHWATER_REPORT`), 100 ms to a day; by default never.
+    pub fn report(mut self, every: Duration) -> Self {
+        let set = self.config.set_report(every);
+        self.over_one(config::REPORT, humantime::format_duration(every), set)
+    }
+
+    /// The collector's address (`OTEL_EXPORTER_OTLP_ENDPOINT`), such as `http://localhost:4318`. One that is none is an
+    /// error of [`start`](Self::start).
+    pub fn endpoint(self, endpoint: &str) -> Self {
+        self.set(config::ENDPOINT, endpoint)
+    }
+
+    /// What OTLP goes by (`OTEL_EXPORTER_OTLP_PROTOCOL`); by default protobuf over HTTP.
+    pub fn protocol(self, protocol: Protocol) -> Self {
+        self.set(config::PROTOCOL, protocol.as_str())
+    }
+
+    /// Adds a header to each request, beside those of `OTEL_EXPORTER_OTLP_HEADERS` and over one of the same name. Its value
+    /// is never shown.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        let set = self.config.set_header(name, value);
+        let error = set.map_err(|remedy| ConfigError { key: config::HEADERS, value: format!("{name}=***"), remedy });
+        self.errors.extend(error.err());
+        self
+    }
+
+    /// How long a request may take (`OTEL_EXPORTER_OTLP_TIMEOUT`), up to 1 h; 10 s by default.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.set(config::TIMEOUT, &timeout.as_millis().max(1).to_string())
+    }
+
+    /// Whether requests are compressed (`OTEL_EXPORTER_OTLP_COMPRESSION`), which needs feature `gzip`; by default they are
+    /// not.
+    pub fn gzip(self, on: bool) -> Self {
+        self.set(config::COMPRESSION, if on { "gzip" } else { "none" })
+    }
+
+    /// A file in PEM format with what is trusted in place of the usual roots (`OTEL_EXPORTER_OTLP_CERTIFICATE`).
+    pub fn certificate(mut self, file: impl AsRef<Path>) -> Self {
+        let keys = self.config.forget_signals(config::CERTIFICATE);
+        self.config.set_certificate(file.as_ref());
+        self.over(&keys, Ok(()))
+    }
+
+    /// Files in PEM format with the certificate that the agent shows to the collector, and its key
+    /// (`OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `_CLIENT_KEY`).
+    pub fn client_certificate(mut self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
+        let mut keys = self.config.forget_signals(config::CLIENT_CERTIFICATE);
+        keys.extend(self.config.forget_signals(config::CLIENT_KEY));
+        self.config.set_client_certificate(certificate.as_ref(), key.as_ref());
+        self.over(&keys, Ok(()))
     }
 
     /// The time between two exports of metrics (`OTEL_METRIC_EXPORT_INTERVAL`), 100 ms to 1 h; 10 s by default.
     pub fn interval(mut self, interval: Duration) -> Self {
         let set = self.config.set_interval(interval);
-        self.over(config::EXPORT_INTERVAL, humantime::format_duration(interval), set)
+        self.over_one(config::EXPORT_INTERVAL, humantime::format_duration(interval), set)
     }
 
     /// The name of the service (`OTEL_SERVICE_NAME`).
-    pub fn service_name(mut self, name: impl Into<String>) -> Self {
-        self.config.service_name = Some(name.into());
-        self
+    pub fn service_name(self, name: impl AsRef<str>) -> Self {
+        self.set(config::SERVICE_NAME, name.as_ref())
     }
 
     /// Calls `callback` with each event; see [`Agent::on_event`].
@@ -147,24 +218,27 @@ impl Builder {
         }
     }
 
-    /// The errors that matter: none where the agent is disabled, those of the way to the collector where it has one. Levels
-    /// that cannot stand together are set back.
+    /// The errors that matter: none where the agent is disabled, those of the way to the collector where it has one. What
+    /// does not fit together is set back.
     fn take_errors(&mut self) -> Vec<ConfigError> {
         let mut errors = std::mem::take(&mut self.errors);
-        if let Err(error) = self.config.levels() {
-            errors.retain(|known| known.key != error.key);
-            errors.push(error);
-            self.config.thresholds = Config::default().thresholds;
-        }
+        let unfit = self.config.settle();
+        errors.retain(|error| !unfit.iter().any(|unfit| unfit.key == error.key));
+        errors.extend(unfit);
         let sends = otel::sends(&self.host, &self.config);
         errors.retain(|error| !self.config.disabled && (sends || !error.is_of_pipeline()));
         errors
     }
 
-    /// Takes a setting from code over that of the environment under `key`, whose error then does not matter.
-    fn over(mut self, key: &'static str, value: impl ToString, set: Result<(), String>) -> Self {
-        self.errors.retain(|error| error.key != key);
-        self.errors.extend(set.err().map(|remedy| ConfigError { key, value: value.to_string(), remedy }));
+    fn over_one(self, key: &'static str, value: impl ToString, set: Result<(), String>) -> Self {
+        let set = set.map_err(|remedy| ConfigError { key, value: value.to_string(), remedy });
+        self.over(&[key], set)
+    }
+
+    /// Takes a setting from code over those of the environment under `keys`, whose errors then do not matter.
+    fn over(mut self, keys: &[&'static str], set: Result<(), ConfigError>) -> Self {
+        self.errors.retain(|error| !keys.contains(&error.key));
+        self.errors.extend(set.err());
         self
     }
 
@@ -179,14 +253,16 @@ impl Builder {
         }
         let mut sources = Sources::open(options.clone(), Arc::clone(&shared.regions));
         let first = sources.sample(shared.clock.now());
-        let levels = config.levels().map_err(|error| StartError::Config(vec![error]))?;
+        // What cannot stand together has been set back.
+        let levels = config.levels().unwrap_or_default();
 
         let finished = Finished::default();
         let exits = otel::exits(host, &config, &shared);
         let of_host = exits.host.is_some();
-        let log: Box<dyn Outlet> = Box::new(Log);
+        let log = config.events.log.then(|| Box::new(Log) as Box<dyn Outlet>);
+        let report = config.report.map(|every| Box::new(Report::new(every, &shared)) as Box<dyn Outlet>);
         let callbacks: Box<dyn Outlet> = Box::new(Callbacks::new(subscriptions.clone()));
-        let hosts = exits.host.into_iter().chain([log, callbacks]).collect();
+        let hosts = exits.host.into_iter().chain(log).chain(report).chain([callbacks]).collect();
         let tell = Queue::spawn("highwater-tell", hosts, finished.wait_for()).map_err(StartError::Thread)?;
         let teller = tell.thread();
         let pipeline = match exits.own.map(|connect| connect(&tell)).transpose() {

@@ -1,39 +1,69 @@
 //! What the agent is told before it starts, from the environment and from code.
 //!
 //! Code wins over the environment, as in OpenTelemetry's own SDKs. A value that cannot be used is an error with its key,
-//! its value and the remedy: the builder returns it, [`crate::start`] says it once and goes on with the default.
+//! its value and the remedy: the builder returns it, [`crate::start`] says it once and goes on with that key's default.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `environment` | the table of all variables, and of those that have no effect here |
+//! | `otlp` | what exporters are told, for all signals and for one, and the routes that come of it |
+//! | `route` | the way of one signal, settled |
+//! | `endpoint`, `headers` | an address; what is sent with each request, and never shown |
+//! | `text` | what texts mean: durations, pairs |
 
 use std::ffi::OsString;
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use highwater_model::{Bytes, Holds, Level, Levels, Threshold};
+use highwater_model::{Bytes, Holds, Level, Levels, Percent, Threshold};
 
 use crate::signal::Signals;
 use crate::telemetry::Selection;
 
-pub(crate) use route::{Exporter, Protocol, Route, Tls};
+use endpoint::Endpoint;
+use headers::Headers;
+use otlp::Exports;
 
+pub(crate) use environment::*;
+pub use route::Protocol;
+pub(crate) use route::{Exporter, Route};
+
+mod endpoint;
+mod environment;
+mod headers;
+mod otlp;
 mod route;
+mod text;
 
 /// All settings, each with its default.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
     /// No threads, nothing sent: readings on demand only.
     pub(crate) disabled: bool,
     /// Nothing sent; sampling, judgement and callbacks go on.
     pub(crate) sdk_disabled: bool,
     pub(crate) limit: Option<Bytes>,
-    /// Where elevated, high and critical begin, not yet held against one another.
+    /// Where elevated, high and critical begin.
     pub(crate) thresholds: [Threshold; 3],
     pub(crate) holds: Holds,
     pub(crate) metrics: Selection,
-    /// The base URL of the collector, without a trailing slash.
-    pub(crate) endpoint: String,
-    /// The way of each signal.
+    pub(crate) events: EventsTo,
+    /// Whether the span of an episode repeats its events.
+    pub(crate) span_events: bool,
+    /// Between two lines that say how the memory stands.
+    pub(crate) report: Option<Duration>,
+    /// What the exporters are told, not yet held against one another.
+    exports: Exports,
+    /// The way of each signal, as of the last [`Config::settle`].
     pub(crate) routes: Signals<Route>,
+    /// Whether episodes send spans at all.
+    pub(crate) sampled: bool,
     pub(crate) interval: Duration,
+    /// For one export of metrics.
+    export_timeout: Duration,
+    pub(crate) temporality: Temporality,
     pub(crate) service_name: Option<String>,
     /// In the order of `OTEL_RESOURCE_ATTRIBUTES`, percent-decoded.
     pub(crate) resource: Vec<(String, String)>,
@@ -41,6 +71,8 @@ pub(crate) struct Config {
 
 impl Default for Config {
     fn default() -> Self {
+        let exports = Exports::default();
+        let (routes, _) = exports.routes();
         Self {
             disabled: false,
             sdk_disabled: false,
@@ -48,18 +80,37 @@ impl Default for Config {
             thresholds: Levels::default().thresholds(),
             holds: Holds::default(),
             metrics: Selection::default(),
-            endpoint: "http://localhost:4318".to_owned(),
-            routes: Signals {
-                metrics: Route::default_of("/v1/metrics"),
-                logs: Route::default_of("/v1/logs"),
-                traces: Route::default_of("/v1/traces"),
-            },
+            events: EventsTo { otlp: true, log: true },
+            span_events: true,
+            report: None,
+            exports,
+            routes,
+            sampled: true,
             // OpenTelemetry's 60 s would let a newcomer think that nothing works.
             interval: Duration::from_secs(10),
+            export_timeout: environment::EXPORT,
+            temporality: Temporality::Cumulative,
             service_name: None,
             resource: Vec::new(),
         }
     }
+}
+
+/// Where events go, beside callbacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EventsTo {
+    /// To a collector, as log records.
+    pub(crate) otlp: bool,
+    /// To the service's own log.
+    pub(crate) log: bool,
+}
+
+/// Since when counters count, as it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Temporality {
+    Cumulative,
+    Delta,
+    LowMemory,
 }
 
 /// A setting that cannot be used.
@@ -67,16 +118,25 @@ impl Default for Config {
 pub struct ConfigError {
     /// The environment variable, or the method of the builder.
     pub key: &'static str,
-    /// The value as it was given.
+    /// The value as it was given, without what could be a secret: of a header its name alone.
     pub value: String,
     /// What is wrong, and what would be right.
     pub remedy: String,
 }
 
 impl ConfigError {
+    fn of(key: &'static str, value: &str, remedy: String) -> Self {
+        let value = match key {
+            _ if key.ends_with("_HEADERS") => Headers::discreet(value),
+            _ if key.ends_with("_ENDPOINT") => Endpoint::discreet(value),
+            _ => value.to_owned(),
+        };
+        Self { key, value, remedy }
+    }
+
     /// Whether only the agent's own way to the collector needs the setting.
     pub(crate) fn is_of_pipeline(&self) -> bool {
-        matches!(self.key, ENDPOINT | EXPORT_INTERVAL)
+        self.key.starts_with("OTEL_") && !matches!(self.key, SDK_DISABLED | SERVICE_NAME | RESOURCE_ATTRIBUTES)
     }
 }
 
@@ -88,138 +148,31 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// An environment variable that the agent reads.
-#[derive(Debug)]
-pub(crate) struct Variable {
-    pub(crate) name: &'static str,
-    /// What it does, with its default.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the reference page is made from it, by a test"))]
-    pub(crate) meaning: &'static str,
-    read: fn(&mut Config, &str) -> Result<(), String>,
+/// The names of all variables that have an effect.
+pub(crate) fn variables() -> impl Iterator<Item = &'static str> {
+    let of_exporters = otlp::SETTINGS.iter().flat_map(|setting| setting.names);
+    ENVIRONMENT.iter().map(|variable| variable.name).chain(of_exporters)
 }
-
-pub(crate) const LIMIT: &str = "HIGHWATER_LIMIT";
-pub(crate) const METRICS: &str = "HIGHWATER_METRICS";
-pub(crate) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-pub(crate) const EXPORT_INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
-pub(crate) const HOLD_LEAVE: &str = "HIGHWATER_HOLD_LEAVE";
-
-/// All environment variables, in the order of the reference page.
-pub(crate) static ENVIRONMENT: &[Variable] = &[
-    Variable {
-        name: LIMIT,
-        meaning: "a limit of your own, such as `512MiB`; it competes with the cgroup's (default: none)",
-        read: |config, text| config.set_limit(parse(text)?),
-    },
-    Variable {
-        name: "HIGHWATER_LEVEL_ELEVATED",
-        meaning: "where elevated begins: `75%`, `6GiB` or `limit-1GiB` (default: `75%`)",
-        read: |config, text| level(config, Level::Elevated, text),
-    },
-    Variable {
-        name: "HIGHWATER_LEVEL_HIGH",
-        meaning: "where high begins (default: `85%`)",
-        read: |config, text| level(config, Level::High, text),
-    },
-    Variable {
-        name: "HIGHWATER_LEVEL_CRITICAL",
-        meaning: "where critical begins (default: `95%`)",
-        read: |config, text| level(config, Level::Critical, text),
-    },
-    Variable {
-        name: "HIGHWATER_HOLD_ELEVATED",
-        meaning: "how long elevated must be exceeded before it is entered (default: `30s`)",
-        read: |config, text| config.set_hold(Level::Elevated, hold(text)?),
-    },
-    Variable {
-        name: "HIGHWATER_HOLD_HIGH",
-        meaning: "the same for high (default: `10s`)",
-        read: |config, text| config.set_hold(Level::High, hold(text)?),
-    },
-    Variable {
-        name: "HIGHWATER_HOLD_CRITICAL",
-        meaning: "the same for critical (default: `0s`)",
-        read: |config, text| config.set_hold(Level::Critical, hold(text)?),
-    },
-    Variable {
-        name: HOLD_LEAVE,
-        meaning: "how long use must stay below a level before it is left, for all three (default: `60s`, critical `30s`)",
-        read: |config, text| {
-            config.set_hold_leave(hold(text)?);
-            Ok(())
-        },
-    },
-    Variable {
-        name: METRICS,
-        meaning: "which metrics are sent: `core` or `all`, then `,+name` and `,-name`, `*` at the end (default: `core`)",
-        read: Config::set_metrics,
-    },
-    Variable {
-        name: "HIGHWATER_DISABLED",
-        meaning: "`true`: no threads and nothing sent, only readings on demand (default: `false`)",
-        read: |config, text| {
-            config.disabled = text.eq_ignore_ascii_case("true");
-            Ok(())
-        },
-    },
-    Variable {
-        name: "OTEL_SDK_DISABLED",
-        meaning: "`true`: nothing sent; sampling, judgement and callbacks go on (default: `false`)",
-        read: |config, text| {
-            config.sdk_disabled = text.eq_ignore_ascii_case("true");
-            Ok(())
-        },
-    },
-    Variable {
-        name: ENDPOINT,
-        meaning: "the collector's OTLP/HTTP address (default: `http://localhost:4318`)",
-        read: Config::set_endpoint,
-    },
-    Variable {
-        name: EXPORT_INTERVAL,
-        meaning: "milliseconds between two exports of metrics, 100 to 3600000 (default: `10000`)",
-        read: |config, text| config.set_interval(text.parse().map(Duration::from_millis).map_err(|_| INTERVAL)?),
-    },
-    Variable {
-        name: "OTEL_SERVICE_NAME",
-        meaning: "the service's name (default: `service.name` of `OTEL_RESOURCE_ATTRIBUTES`, else `unknown_service:` and the program's name)",
-        read: |config, text| {
-            config.service_name = Some(text.to_owned());
-            Ok(())
-        },
-    },
-    Variable {
-        name: "OTEL_RESOURCE_ATTRIBUTES",
-        meaning: "attributes of the resource, `key=value` pairs with commas between, percent-encoded (default: none)",
-        read: |config, text| {
-            config.resource = resource_attributes(text)?;
-            Ok(())
-        },
-    },
-];
-
-const INTERVAL: &str = "not an interval from 100 ms to 1 h: write milliseconds, such as 10000";
 
 impl Config {
     /// Reads the environment through `get`. What cannot be used is returned beside the settings, which keep their
     /// defaults there. An empty variable is as good as none, as OpenTelemetry has it.
+    ///
+    /// Each setting by itself: [`Self::settle`] holds them against one another.
     pub(crate) fn read(get: impl Fn(&str) -> Option<OsString>) -> (Self, Vec<ConfigError>) {
         let mut config = Self::default();
         let mut errors = Vec::new();
-        for variable in ENVIRONMENT {
-            let Some(value) = get(variable.name) else { continue };
-            let read = match value.to_str() {
+        for name in variables() {
+            let Some(value) = get(name) else { continue };
+            let read = match value.to_str().map(str::trim) {
                 Some("") => Ok(()),
-                Some(text) => (variable.read)(&mut config, text.trim()),
-                None => Err("not Unicode: write it in UTF-8".to_owned()),
+                Some(text) => config.set(name, text),
+                None => {
+                    let remedy = "not Unicode: write it in UTF-8".to_owned();
+                    Err(ConfigError::of(name, &value.to_string_lossy(), remedy))
+                }
             };
-            if let Err(remedy) = read {
-                errors.push(ConfigError { key: variable.name, value: value.to_string_lossy().into_owned(), remedy });
-            }
-        }
-        if let Err(error) = config.levels() {
-            errors.push(error);
-            config.thresholds = Self::default().thresholds;
+            errors.extend(read.err());
         }
         (config, errors)
     }
@@ -230,33 +183,106 @@ impl Config {
         Self::read(|name| std::env::var_os(name))
     }
 
+    /// Takes what the variable `name` would say. One that does not exist is an error, too.
+    pub(crate) fn set(&mut self, name: &str, text: &str) -> Result<(), ConfigError> {
+        if let Some(variable) = ENVIRONMENT.iter().find(|variable| variable.name == name) {
+            return (variable.read)(self, text).map_err(|remedy| ConfigError::of(variable.name, text, remedy));
+        }
+        let Some((setting, export)) = self.exports.named(name) else {
+            let remedy = "not a variable of the agent's: docs/configuration.md lists them".to_owned();
+            return Err(ConfigError { key: "set", value: name.to_owned(), remedy });
+        };
+        let key = setting.names.into_iter().find(|known| *known == name).unwrap_or_default();
+        (setting.read)(export, text).map_err(|remedy| ConfigError::of(key, text, remedy))
+    }
+
+    /// Forgets what single signals were told under the general variable `name`; returns the names of what it is about.
+    pub(crate) fn forget_signals(&mut self, name: &str) -> Vec<&'static str> {
+        let Some(setting) = otlp::SETTINGS.iter().find(|setting| setting.names.first() == Some(&name)) else {
+            return variables().filter(|known| *known == name).collect();
+        };
+        let Signals { metrics, logs, traces } = &mut self.exports.own;
+        [metrics, logs, traces].into_iter().for_each(setting.forget);
+        setting.names.to_vec()
+    }
+
+    /// Holds the settings against one another, and makes the routes. What does not fit is an error, and set back.
+    pub(crate) fn settle(&mut self) -> Vec<ConfigError> {
+        let mut errors = self.settle_levels();
+        let (routes, unfit) = self.exports.routes();
+        errors.extend(unfit);
+        self.routes = routes;
+        let metrics = &mut self.routes.metrics;
+        metrics.timeout = metrics.timeout.min(self.export_timeout);
+        if !self.events.otlp {
+            self.routes.logs.exporter = Exporter::None;
+        }
+        if !self.sampled {
+            self.routes.traces.exporter = Exporter::None;
+        }
+        errors
+    }
+
+    fn settle_levels(&mut self) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        let defaults = Levels::default().thresholds();
+        if let Some(limit) = self.limit {
+            for ((level, begins), default) in Level::RAISED.into_iter().zip(&mut self.thresholds).zip(defaults) {
+                let senseless = match *begins {
+                    Threshold::Amount(amount) => amount > limit,
+                    Threshold::BelowLimit(distance) => distance >= limit,
+                    Threshold::Share(_) => false,
+                };
+                if senseless {
+                    let remedy = format!(
+                        "makes no sense under the limit of {limit} ({LIMIT}): write a share of it, such as {default}"
+                    );
+                    errors.push(ConfigError { key: level_variable(level), value: begins.to_string(), remedy });
+                    *begins = default;
+                }
+            }
+        }
+        // At most all three are set back, and the defaults fit together.
+        for _ in Level::RAISED {
+            let Err(error) = self.levels() else { break };
+            // The fault is that of the one that was given; where both were, of the lower one.
+            let is_default = |(level, begins): (Level, Threshold)| {
+                Level::RAISED.into_iter().zip(defaults).any(|default| default == (level, begins))
+            };
+            let (level, begins) = if is_default(error.lower) { error.upper } else { error.lower };
+            errors.push(ConfigError {
+                key: level_variable(level),
+                value: begins.to_string(),
+                remedy: error.to_string(),
+            });
+            for ((known, threshold), default) in Level::RAISED.into_iter().zip(&mut self.thresholds).zip(defaults) {
+                if known == level {
+                    *threshold = default;
+                }
+            }
+        }
+        errors
+    }
+
     /// The three levels, held against one another.
-    pub(crate) fn levels(&self) -> Result<Levels, ConfigError> {
+    pub(crate) fn levels(&self) -> Result<Levels, highwater_model::LevelsError> {
         let [elevated, high, critical] = self.thresholds;
-        Levels::try_new(elevated, high, critical).map_err(|error| {
-            let (level, threshold) = error.lower;
-            ConfigError { key: level_variable(level), value: threshold.to_string(), remedy: error.to_string() }
-        })
-    }
-
-    pub(crate) fn set_metrics(&mut self, selection: &str) -> Result<(), String> {
-        self.metrics = parse(selection)?;
-        Ok(())
-    }
-
-    pub(crate) fn set_endpoint(&mut self, url: &str) -> Result<(), String> {
-        self.endpoint = endpoint(url)?;
-        self.routes.metrics.url = format!("{}/v1/metrics", self.endpoint);
-        self.routes.logs.url = format!("{}/v1/logs", self.endpoint);
-        self.routes.traces.url = format!("{}/v1/traces", self.endpoint);
-        Ok(())
+        Levels::try_new(elevated, high, critical)
     }
 
     pub(crate) fn set_interval(&mut self, interval: Duration) -> Result<(), String> {
         if !(Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&interval) {
-            return Err(INTERVAL.to_owned());
+            return Err("not an interval from 100 ms to 1 h: write milliseconds, such as 10000".to_owned());
         }
         self.interval = interval;
+        Ok(())
+    }
+
+    pub(crate) fn set_report(&mut self, every: Duration) -> Result<(), String> {
+        if every < Duration::from_millis(100) {
+            return Err("a line more often than every 100 ms is not for reading: write 5s, or off".to_owned());
+        }
+        self.report = Some(text::up_to_a_day(every)?);
         Ok(())
     }
 
@@ -270,6 +296,9 @@ impl Config {
 
     /// Sets where one level begins.
     pub(crate) fn set_threshold(&mut self, level: Level, threshold: Threshold) -> Result<(), String> {
+        if matches!(threshold, Threshold::Amount(Bytes::ZERO) | Threshold::Share(Percent::ZERO)) {
+            return Err("a level of nothing is always exceeded: write a share of the limit, such as 75%".to_owned());
+        }
         let raised = Level::RAISED.into_iter().zip(&mut self.thresholds).find(|(raised, _)| *raised == level);
         let (_, begins) = raised.ok_or_else(|| NORMAL.to_owned())?;
         *begins = threshold;
@@ -278,6 +307,7 @@ impl Config {
 
     /// Sets how long one level must be exceeded before it is entered.
     pub(crate) fn set_hold(&mut self, level: Level, hold: Duration) -> Result<(), String> {
+        let hold = text::up_to_a_day(hold)?;
         match level {
             Level::Normal => return Err(NORMAL.to_owned()),
             Level::Elevated => self.holds.elevated = hold,
@@ -288,8 +318,44 @@ impl Config {
     }
 
     /// Sets how long use must stay below any level before it is left.
-    pub(crate) fn set_hold_leave(&mut self, hold: Duration) {
+    pub(crate) fn set_hold_leave(&mut self, hold: Duration) -> Result<(), String> {
+        let hold = text::up_to_a_day(hold)?;
         (self.holds.leave, self.holds.leave_critical) = (hold, hold);
+        Ok(())
+    }
+
+    /// Adds a header to each request, over one of the same name.
+    pub(crate) fn set_header(&mut self, name: &str, value: &str) -> Result<(), String> {
+        self.exports.headers.set(name, value)
+    }
+
+    pub(crate) fn set_certificate(&mut self, file: &Path) {
+        self.exports.general.certificate = Some(file.to_owned());
+    }
+
+    pub(crate) fn set_client_certificate(&mut self, file: &Path, key: &Path) {
+        self.exports.general.client_certificate = Some(file.to_owned());
+        self.exports.general.client_key = Some(key.to_owned());
+    }
+}
+
+impl FromStr for EventsTo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const REMEDY: &str = "not where events can go: write otlp, tracing, both with a comma between, or none";
+        let mut to = Self { otlp: false, log: false };
+        if text == "none" {
+            return Ok(to);
+        }
+        for item in text.split(',').map(str::trim) {
+            match item {
+                "otlp" => to.otlp = true,
+                "tracing" => to.log = true,
+                _ => return Err(REMEDY.to_owned()),
+            }
+        }
+        Ok(to)
     }
 }
 
@@ -313,73 +379,6 @@ pub(crate) const fn level_variable(level: Level) -> &'static str {
 
 fn parse<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
-}
-
-fn level(config: &mut Config, level: Level, text: &str) -> Result<(), String> {
-    config.set_threshold(level, parse(text)?)
-}
-
-fn hold(text: &str) -> Result<Duration, String> {
-    const REMEDY: &str = "not a duration up to a day: write one with a unit, such as 30s, 500ms or 2m";
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-    humantime::parse_duration(text).ok().filter(|duration| *duration <= DAY).ok_or_else(|| REMEDY.to_owned())
-}
-
-fn endpoint(text: &str) -> Result<String, String> {
-    const REMEDY: &str = "not an address of a collector: write http://HOST:PORT, such as http://localhost:4318";
-    const HTTPS: &str = "https is not built in: send to a collector on the same host or in the same pod, over http://";
-    const CREDENTIALS: &str = "an address is said in the log: put credentials into OTEL_EXPORTER_OTLP_HEADERS";
-    if text.starts_with("https://") {
-        return Err(HTTPS.to_owned());
-    }
-    let rest = text.strip_prefix("http://").ok_or(REMEDY)?;
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    if authority.contains('@') {
-        return Err(CREDENTIALS.to_owned());
-    }
-    // An IPv6 address stands in brackets, since it has colons of its own.
-    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => (address, port.strip_prefix(':')),
-        Some(_) => return Err(REMEDY.to_owned()),
-        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
-    };
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
-    let is_path = |c: char| {
-        c.is_ascii_graphic() && !matches!(c, '?' | '#' | '<' | '>' | '"' | '\\' | '^' | '`' | '{' | '|' | '}')
-    };
-    let good_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-    if host.is_empty() || !host.chars().all(is_name) || !good_port || !path.chars().all(is_path) {
-        return Err(REMEDY.to_owned());
-    }
-    Ok(text.trim_end_matches('/').to_owned())
-}
-
-fn resource_attributes(text: &str) -> Result<Vec<(String, String)>, String> {
-    let pair = |pair: &str| {
-        let (key, value) = pair
-            .split_once('=')
-            .filter(|(key, _)| !key.trim().is_empty())
-            .ok_or_else(|| format!("{pair:?} is no pair: write key=value, with commas between pairs"))?;
-        let value = percent_decode(value.trim())
-            .ok_or_else(|| format!("{pair:?}: write % as %25, and other bytes as %XX of their UTF-8"))?;
-        Ok((key.trim().to_owned(), value))
-    };
-    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(pair).collect()
-}
-
-fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let mut digit = || char::from(rest.next()?).to_digit(16);
-            let value = digit()?.checked_mul(16)?.checked_add(digit()?)?;
-            bytes.push(u8::try_from(value).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

@@ -3,14 +3,15 @@
 
 use std::ffi::OsString;
 
-use crate::config::{Config, ENVIRONMENT};
+use crate::config::{Config, variables};
 
 /// Whatever stands in the environment, the settings can be used and each error helps.
 pub fn environment(get: impl Fn(&str) -> Option<OsString>) {
-    let (config, errors) = Config::read(get);
+    let (mut config, mut errors) = Config::read(get);
+    errors.extend(config.settle());
     assert!(config.levels().is_ok(), "{config:?}");
     for error in errors {
-        assert!(ENVIRONMENT.iter().any(|variable| variable.name == error.key), "{error}");
+        assert!(variables().any(|name| name == error.key), "{error}");
         assert!(!error.remedy.is_empty() && !error.to_string().contains('\n'), "{error}");
     }
 }

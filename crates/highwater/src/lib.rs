@@ -77,6 +77,7 @@ mod otel;
 #[path = "otel_disabled.rs"]
 mod otel;
 mod outlet;
+mod report;
 mod shared;
 mod signal;
 mod startup;
@@ -89,7 +90,7 @@ mod watch;
 
 pub use agent::Agent;
 pub use builder::{Builder, StartError};
-pub use config::ConfigError;
+pub use config::{ConfigError, Protocol};
 pub use delivery::DeliveryState;
 pub use event::{Event, Severity, What};
 pub use highwater_model as model;

@@ -102,8 +102,10 @@ pub(crate) fn exits(host: Host, config: &Config, shared: &Arc<Shared>) -> Exits 
     if let Some(meter) = &host.meter {
         instruments::register(meter, &config.metrics, shared);
     }
-    let own_ids = host.telling.spans.is_none();
-    Exits { host: Some(Box::new(host.telling)), own: None, own_ids, target: Target::Host }
+    let mut telling = host.telling;
+    telling.keep_to(config);
+    let own_ids = telling.spans.is_none();
+    Exits { host: Some(Box::new(telling)), own: None, own_ids, target: Target::Host }
 }
 
 /// Where log records and spans are made. What is absent is not made.
@@ -114,6 +116,16 @@ struct Telling {
 }
 
 impl Telling {
+    /// Leaves out what nobody wants.
+    fn keep_to(&mut self, config: &Config) {
+        if !config.events.otlp {
+            self.records = None;
+        }
+        if let Some(spans) = self.spans.as_mut().filter(|_| !config.span_events) {
+            spans.leave_out_events();
+        }
+    }
+
     fn set_logger<P>(&mut self, provider: &P)
     where
         P: logs::LoggerProvider,

@@ -1,20 +1,21 @@
 //! The start: which limit there is, and the one line that says what the agent found.
 
 use std::fmt;
-use std::time::Duration;
 
 use highwater_model::{Bytes, Level, Levels, Limit, LimitSource, Sample};
 use highwater_sources::{AllocatorKind, Availability, Reason, Source};
 
+use crate::config::{Config, Exporter, Protocol, level_variable};
 use crate::event::Severity;
 use crate::outlet::Queue;
+use crate::signal::Signal;
 
 /// Where what is told goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "which of them can come about depends on the features")]
 pub(crate) enum Target {
-    /// The agent's own pipeline.
-    Otlp { endpoint: String, interval: Duration },
+    /// The agent's own pipeline: a [`Way`].
+    Own(String),
     /// A host's own providers.
     Host,
     /// `OTEL_SDK_DISABLED`.
@@ -72,7 +73,10 @@ impl Findings {
         for ((level, line), threshold) in Level::RAISED.into_iter().zip(lines).zip(self.levels.thresholds()) {
             if line.is_none() {
                 let bytes = limit.bytes;
-                words.push(format!("level {level} ({threshold}) makes no sense under the limit of {bytes} and is off"));
+                let key = level_variable(level);
+                words.push(format!(
+                    "level {level} ({threshold}) makes no sense under the limit of {bytes} and is off ({key} sets another)"
+                ));
             }
         }
         Some(words)
@@ -104,13 +108,63 @@ impl fmt::Display for StartupLine<'_> {
         let [elevated, high, critical] = self.levels.thresholds();
         write!(f, ", levels {elevated} {high} {critical}, ")?;
         match self.target {
-            Target::Otlp { endpoint, interval } => {
-                write!(f, "OTLP to {endpoint} every {}", humantime::format_duration(*interval))
-            }
+            Target::Own(way) => f.write_str(way),
             Target::Host => f.write_str("telemetry by the host's own providers"),
             Target::Disabled => f.write_str("OTLP off (OTEL_SDK_DISABLED)"),
             Target::None => f.write_str("OTLP not built in"),
         }
+    }
+}
+
+/// The agent's own pipeline in words: "OTLP to http://localhost:4318 every 10s" where all signals go one way, else each by
+/// itself.
+#[allow(dead_code, reason = "without `otlp` the agent has no pipeline of its own")]
+pub(crate) struct Way<'a>(pub(crate) &'a Config);
+
+impl fmt::Display for Way<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Config { routes, interval, sampled, .. } = self.0;
+        let every = humantime::format_duration(*interval);
+        if let Some(base) = self.base() {
+            return write!(f, "OTLP to {base} every {every}");
+        }
+        for (index, signal) in Signal::ALL.into_iter().enumerate() {
+            let (comma, route) = (if index == 0 { "" } else { ", " }, routes.of(signal));
+            match route.exporter {
+                Exporter::None if signal == Signal::Traces && !sampled => {
+                    write!(f, "{comma}no traces (OTEL_TRACES_SAMPLER)")?;
+                    continue;
+                }
+                Exporter::None => {
+                    write!(f, "{comma}no {}", signal.as_str())?;
+                    continue;
+                }
+                Exporter::Otlp => write!(f, "{comma}{} by OTLP to {}", signal.as_str(), route.url)?,
+                Exporter::Console => write!(f, "{comma}{} to standard output", signal.as_str())?,
+            }
+            if signal == Signal::Metrics {
+                write!(f, " every {every}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Way<'_> {
+    /// The address that all signals go to.
+    #[allow(dead_code, reason = "without `otlp` the agent has no pipeline of its own")]
+    fn base(&self) -> Option<&str> {
+        let mut bases = Signal::ALL.into_iter().map(|signal| {
+            let route = self.0.routes.of(signal);
+            let of_signal = || route.url.strip_suffix(signal.as_str())?.strip_suffix("/v1/");
+            let base = match route.protocol {
+                Protocol::Grpc => Some(route.url.as_str()),
+                Protocol::HttpProtobuf => of_signal(),
+            };
+            base.filter(|_| route.exporter == Exporter::Otlp)
+        });
+        let first = bases.next()??;
+        bases.all(|base| base == Some(first)).then_some(first)
     }
 }
 
@@ -123,10 +177,39 @@ mod tests {
         StartupLine { sample: &sample, unread: None, allocator, levels: &Levels::default(), target }.to_string()
     }
 
+    fn way(variables: &[(&str, &str)]) -> Target {
+        let mut config = Config::default();
+        for (name, value) in variables {
+            config.set(name, value).unwrap();
+        }
+        assert_eq!(config.settle(), []);
+        Target::Own(Way(&config).to_string())
+    }
+
+    #[test]
+    fn signals_that_go_different_ways_are_said_one_by_one() {
+        let said = |variables: &[_]| {
+            let line = line(None, AllocatorKind::Other, &way(variables));
+            line.split_once("95%, ").unwrap().1.to_owned()
+        };
+        let elsewhere = ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://logs/in");
+        assert_eq!(
+            said(&[elsewhere, ("OTEL_TRACES_SAMPLER", "always_off")]),
+            "metrics by OTLP to http://localhost:4318/v1/metrics every 10s, logs by OTLP to http://logs/in, no traces \
+             (OTEL_TRACES_SAMPLER)"
+        );
+        let exporters = ["OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER", "OTEL_TRACES_EXPORTER"];
+        assert_eq!(said(&exporters.map(|name| (name, "none"))), "no metrics, no logs, no traces");
+        assert_eq!(
+            said(&exporters.map(|name| (name, "console"))),
+            "metrics to standard output every 10s, logs to standard output, traces to standard output"
+        );
+    }
+
     #[test]
     fn the_startup_line_says_limit_allocator_levels_and_target() {
         let limit = Limit { bytes: Bytes::mib(512), source: LimitSource::Cgroup, scope: 1 };
-        let target = Target::Otlp { endpoint: "http://localhost:4318".to_owned(), interval: Duration::from_secs(10) };
+        let target = way(&[]);
         let version = env!("CARGO_PKG_VERSION");
         assert_eq!(
             line(Some(limit), AllocatorKind::Jemalloc, &target),
@@ -161,7 +244,8 @@ mod tests {
             words,
             [
                 "the configured limit of 8GiB is idle: the cgroup's of 512MiB is smaller",
-                "level critical (limit-1GiB) makes no sense under the limit of 512MiB and is off",
+                "level critical (limit-1GiB) makes no sense under the limit of 512MiB and is off \
+                 (HIGHWATER_LEVEL_CRITICAL sets another)",
             ]
         );
         assert_eq!(findings.of(&under(512, LimitSource::Cgroup)), None);

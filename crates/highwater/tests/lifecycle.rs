@@ -190,7 +190,7 @@ fn settings_that_cannot_be_used_are_an_error_with_their_key() {
     let StartError::Config(errors) = &error else { panic!("{error}") };
     let keys: Vec<_> = errors.iter().map(|error| error.key).collect();
     let expected =
-        ["HIGHWATER_METRICS", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_METRIC_EXPORT_INTERVAL", "HIGHWATER_LEVEL_HIGH"];
+        ["HIGHWATER_METRICS", "OTEL_METRIC_EXPORT_INTERVAL", "HIGHWATER_LEVEL_HIGH", "OTEL_EXPORTER_OTLP_ENDPOINT"];
     assert_eq!(keys, expected);
     assert!(error.to_string().contains("collector:4318"), "{error}");
     assert!(Agent::builder().start().is_ok(), "nothing runs after an error");

@@ -3,15 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::headers::Headers;
+use crate::signal::Signal;
+
 /// How one signal leaves the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Route {
     pub(crate) exporter: Exporter,
     pub(crate) protocol: Protocol,
-    /// The whole address: by HTTP with the signal's path, by gRPC scheme, host and port alone.
+    /// The whole address: by HTTP with the signal's path, by gRPC scheme, host and port alone. Of
+    /// another exporter what to call it.
     pub(crate) url: String,
-    /// Sent with each request; names in lower case, values percent-decoded.
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers: Headers,
     /// For one request, connection and answer included.
     pub(crate) timeout: Duration,
     pub(crate) gzip: bool,
@@ -19,8 +22,9 @@ pub(crate) struct Route {
 }
 
 /// What makes of a signal what leaves the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Exporter {
+    #[default]
     Otlp,
     /// Standard output, for a look while developing.
     Console,
@@ -28,9 +32,13 @@ pub(crate) enum Exporter {
 }
 
 /// What OTLP goes by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// Protobuf over HTTP/1.1, to port 4318 by default.
+    #[default]
     HttpProtobuf,
+    /// gRPC, to port 4317 by default. It needs feature `grpc`.
     Grpc,
 }
 
@@ -39,21 +47,25 @@ pub(crate) enum Protocol {
 pub(crate) struct Tls {
     /// What is trusted in place of the usual roots.
     pub(crate) certificate: Option<PathBuf>,
+    /// Never without the key, nor the key without it.
     pub(crate) client_certificate: Option<PathBuf>,
     pub(crate) client_key: Option<PathBuf>,
 }
 
-impl Route {
-    /// OpenTelemetry's default for one signal, whose path is such as `/v1/logs`.
-    pub(crate) fn default_of(path: &str) -> Self {
-        Self {
-            exporter: Exporter::Otlp,
-            protocol: Protocol::HttpProtobuf,
-            url: format!("http://localhost:4318{path}"),
-            headers: Vec::new(),
-            timeout: Duration::from_secs(10),
-            gzip: false,
-            tls: Tls::default(),
+impl Protocol {
+    /// The value of `OTEL_EXPORTER_OTLP_PROTOCOL`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HttpProtobuf => "http/protobuf",
+            Self::Grpc => "grpc",
+        }
+    }
+
+    /// Where a collector on the same host listens.
+    pub(super) fn default_url(self, signal: Signal) -> String {
+        match self {
+            Self::HttpProtobuf => format!("http://localhost:4318/v1/{}", signal.as_str()),
+            Self::Grpc => "http://localhost:4317".to_owned(),
         }
     }
 }

@@ -26,7 +26,7 @@ use opentelemetry_otlp::{
 };
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{SdkLoggerProvider, SimpleLogProcessor};
-use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream};
+use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream, Temporality};
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracerProvider, SimpleSpanProcessor, SpanLimits};
 
@@ -38,13 +38,13 @@ use self::wire::{Answer, Body};
 use super::{Telling, instruments};
 use crate::builder::{Connect, Exits};
 use crate::clock::Clock;
-use crate::config::{Config, Exporter};
+use crate::config::{self, Config, Exporter};
 use crate::event::{Event, What};
 use crate::identity::random;
 use crate::outlet::{Outlet, Queue};
 use crate::shared::Shared;
 use crate::signal::{Signal, Signals};
-use crate::startup::Target;
+use crate::startup::{Target, Way};
 
 mod courier;
 mod dispatch;
@@ -71,7 +71,7 @@ pub fn view() -> impl Fn(&Instrument) -> Option<Stream> + Send + Sync + 'static 
 
 /// Sends by the agent's own pipeline.
 pub(super) fn exits(config: &Config, shared: &Arc<Shared>) -> Exits {
-    let target = Target::Otlp { endpoint: config.endpoint.clone(), interval: config.interval };
+    let target = Target::Own(Way(config).to_string());
     let (config, shared) = (config.clone(), Arc::clone(shared));
     let connect: Connect = Box::new(move |words| Ok(Box::new(Pipeline::build(&config, &shared, words)?)));
     Exits { host: None, own: Some(connect), own_ids: true, target }
@@ -116,15 +116,16 @@ impl Pipeline {
         let ids = EpisodeIds::default();
 
         let mut telling = Telling::default();
-        if config.routes.logs.exporter == Exporter::Otlp {
+        if config.routes.logs.exporter != Exporter::None {
             telling.set_logger(&loggers(resource.clone(), &encodings)?);
         }
-        if config.routes.traces.exporter == Exporter::Otlp {
+        if config.routes.traces.exporter != Exporter::None {
             telling.set_tracer(&tracers(resource.clone(), &encodings, &ids)?);
         }
+        telling.keep_to(config);
         let meters = match config.routes.metrics.exporter {
-            Exporter::Otlp => Some(meters(resource, config.interval, Arc::clone(&couriers.metrics))?),
-            _ => None,
+            Exporter::None => None,
+            Exporter::Otlp | Exporter::Console => Some(meters(resource, config, Arc::clone(&couriers.metrics))?),
         };
         if let Some(meters) = &meters {
             instruments::register(&super::meter(meters), &config.metrics, shared);
@@ -164,11 +165,7 @@ fn tracers(
     Ok(tracers)
 }
 
-fn meters(
-    resource: Resource,
-    interval: Duration,
-    courier: Arc<Courier>,
-) -> Result<SdkMeterProvider, ExporterBuildError> {
+fn meters(resource: Resource, config: &Config, courier: Arc<Courier>) -> Result<SdkMeterProvider, ExporterBuildError> {
     let rests_until = Mutex::new(SinceStart::default());
     let send = move |body: Body| {
         let mut rests_until = rests_until.lock().unwrap_or_else(PoisonError::into_inner);
@@ -180,8 +177,13 @@ fn meters(
             *rests_until = clock.now().after(asked.min(LONGEST_ASKED_REST));
         }
     };
-    let exporter = encoder(MetricExporter::builder().with_http(), send).build()?;
-    let reader = PeriodicReader::builder(exporter).with_interval(interval).build();
+    let temporality = match config.temporality {
+        config::Temporality::Cumulative => Temporality::Cumulative,
+        config::Temporality::Delta => Temporality::Delta,
+        config::Temporality::LowMemory => Temporality::LowMemory,
+    };
+    let exporter = encoder(MetricExporter::builder().with_http().with_temporality(temporality), send).build()?;
+    let reader = PeriodicReader::builder(exporter).with_interval(config.interval).build();
     Ok(SdkMeterProvider::builder().with_resource(resource).with_view(view()).with_reader(reader).build())
 }
 

@@ -69,11 +69,9 @@ mod tests {
     use super::*;
 
     fn of(pairs: &[(&str, &str)], service_name: Option<&str>) -> Vec<(String, String)> {
-        let config = Config {
-            service_name: service_name.map(str::to_owned),
-            resource: pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-            ..Config::default()
-        };
+        let mut config = Config::default();
+        config.service_name = service_name.map(str::to_owned);
+        config.resource = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         attributes(&config).iter().map(|pair| (pair.key.to_string(), pair.value.to_string())).collect()
     }
 

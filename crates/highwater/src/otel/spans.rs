@@ -16,6 +16,9 @@ use crate::identity::EpisodeId;
 
 /// Makes the spans of episodes. Boxed, so that the agent does not carry a host's types.
 pub(super) trait Spans: Send {
+    /// The root span does not repeat the events of its episode from now on.
+    fn leave_out_events(&mut self);
+
     /// Opens the root span where the event begins an episode. Returns the root's context while an episode is open.
     fn enter(&mut self, event: &Event) -> Option<SpanContext>;
 
@@ -26,11 +29,12 @@ pub(super) trait Spans: Send {
 pub(super) struct EpisodeSpans<T: Tracer> {
     tracer: T,
     root: Option<T::Span>,
+    without_events: bool,
 }
 
 impl<T: Tracer> EpisodeSpans<T> {
     pub(super) fn new(tracer: T) -> Self {
-        Self { tracer, root: None }
+        Self { tracer, root: None, without_events: false }
     }
 
     /// The ids that the records of an open episode carry.
@@ -66,6 +70,10 @@ where
     T: Tracer + Send,
     T::Span: Send,
 {
+    fn leave_out_events(&mut self) {
+        self.without_events = true;
+    }
+
     fn enter(&mut self, event: &Event) -> Option<SpanContext> {
         let What::Memory(transition) = event.what() else { return self.context() };
         if let Change::Begun(episode) = transition.change {
@@ -86,7 +94,7 @@ where
             }
             self.root = Some(root);
         }
-        if let Some(root) = &mut self.root {
+        if let Some(root) = self.root.as_mut().filter(|_| !self.without_events) {
             root.add_event_with_timestamp(event.name(), event.at(), attributes(event));
         }
         self.context()

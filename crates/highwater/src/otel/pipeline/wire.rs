@@ -8,10 +8,13 @@ use opentelemetry_http::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use prost::Message;
 
-use crate::config::{Protocol, Route};
-use crate::signal::Signals;
+use crate::config::{Exporter, Protocol, Route};
+use crate::signal::{Signal, Signals};
 
+mod console;
 mod http_protobuf;
+
+use console::Console;
 
 /// A request as an exporter has encoded it.
 #[derive(Clone, Debug)]
@@ -44,12 +47,16 @@ pub(super) trait Wire: fmt::Debug + Send + Sync {
 /// Opens the way of each signal. Nothing is connected before the first request.
 pub(super) fn open(routes: &Signals<Route>) -> Signals<Box<dyn Wire>> {
     let clients = http_protobuf::Clients::default();
-    let wire = |route: &Route| -> Box<dyn Wire> {
+    let wire = |signal: Signal| -> Box<dyn Wire> {
+        let route = routes.of(signal);
+        if route.exporter == Exporter::Console {
+            return Box::new(Console::of(signal));
+        }
         match route.protocol {
             Protocol::HttpProtobuf | Protocol::Grpc => Box::new(clients.way(route)),
         }
     };
-    Signals { metrics: wire(&routes.metrics), logs: wire(&routes.logs), traces: wire(&routes.traces) }
+    Signals { metrics: wire(Signal::Metrics), logs: wire(Signal::Logs), traces: wire(Signal::Traces) }
 }
 
 /// What a collector says of a request that it took. The answers for all signals are alike on the wire; one that cannot be
