@@ -61,6 +61,10 @@ fuzz: ## Fuzz every parser for FUZZ_TIME seconds each (needs a nightly compiler)
 			-dict=fuzz/dictionary -max_total_time=$(FUZZ_TIME) || exit 1; \
 	done
 
+.PHONY: soak
+soak: peers ## Run the demo for two hours under changing load, beside a collector that is stopped and started
+	$(CARGO) bench -p highwater-e2e --bench soak
+
 .PHONY: peers
 peers: ## Build the real collector, Prometheus and Jaeger, once, into the user's cache folder
 	otel-collector/peers/build.sh
