@@ -1,21 +1,35 @@
-//! What linking the agent brings into a host, counted from cargo's own tree.
+//! What linking the agent brings into a host, and which Rust that asks for: from cargo's own tree and metadata.
 
 #![allow(clippy::expect_used, reason = "test code, outside of test functions")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
+
+use serde_json::Value;
+
+/// What `cargo` prints when it is called so.
+fn cargo(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO")).args(arguments).output().expect("cargo");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// The crates, `name vVERSION`, that a package needs in the ways that `arguments` say, itself included.
+fn tree(package: &str, arguments: &[&str]) -> BTreeSet<String> {
+    let printed = cargo(&[&["tree", "-p", package, "--prefix", "none", "--format", "{p}"], arguments].concat());
+    let name_and_version = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    printed.lines().filter(|line| !line.is_empty()).map(name_and_version).collect()
+}
 
 /// The crates that `highwater` needs at run time with these features, itself included.
 fn crates(features: &[&str]) -> BTreeSet<String> {
-    let output = Command::new(env!("CARGO"))
-        .args(["tree", "-p", "highwater", "-e", "normal", "--prefix", "none", "--format", "{p}"])
-        .args(features)
-        .output()
-        .expect("cargo tree");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let tree = String::from_utf8(output.stdout).expect("UTF-8");
-    let name_and_version = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
-    tree.lines().filter(|line| !line.is_empty()).map(name_and_version).collect()
+    tree("highwater", &[&["-e", "normal"], features].concat())
+}
+
+/// A version of Rust as numbers that compare; a part that is not written is 0.
+fn version(text: &str) -> [u32; 3] {
+    let mut parts = text.split('.').map(|part| part.parse().expect("a number"));
+    [(); 3].map(|()| parts.next().unwrap_or_default())
 }
 
 #[test]
@@ -33,4 +47,30 @@ fn without_default_features_there_are_at_most_12_crates() {
     let crates = crates(&["--no-default-features"]);
     println!("{} crates", crates.len());
     assert!(crates.len() <= 12, "{crates:#?}");
+}
+
+#[test]
+fn no_dependency_asks_for_a_newer_rust_than_the_package_that_has_it() {
+    let metadata: Value = serde_json::from_str(&cargo(&["metadata", "--format-version", "1"])).expect("JSON");
+    let of = |package: &Value, key: &str| package[key].as_str().map(str::to_owned);
+    let packages = metadata["packages"].as_array().expect("packages");
+    let asked: BTreeMap<String, String> = packages
+        .iter()
+        .filter_map(|package| {
+            let name = format!("{} v{}", of(package, "name")?, of(package, "version")?);
+            Some((name, of(package, "rust_version")?))
+        })
+        .collect();
+    let mut compared = 0;
+    for package in packages.iter().filter(|package| package["source"].is_null()) {
+        let name = of(package, "name").expect("a name");
+        let stated = of(package, "rust_version").unwrap_or_else(|| panic!("{name} states no rust-version"));
+        // Everything that any feature builds on any system, tests aside.
+        for needed in tree(&name, &["--all-features", "--target", "all", "-e", "normal,build"]) {
+            let Some(asks) = asked.get(&needed) else { continue };
+            assert!(version(asks) <= version(&stated), "{name} states Rust {stated}, {needed} asks for {asks}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 100, "{compared} comparisons: the metadata are not what this test takes them for");
 }
