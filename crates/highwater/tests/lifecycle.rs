@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "the test's own deadlines")]
 #![allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test")]
 
+use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -87,6 +88,32 @@ fn dropping_the_last_handle_ends_the_agent() {
     assert_eq!(clone.status().level, Level::Elevated);
     drop(clone);
     assert_eq!(events.recv_timeout(PATIENCE).unwrap().reason(), Some(Reason::Shutdown));
+}
+
+#[test]
+fn an_agent_that_is_dropped_while_its_thread_unwinds_ends_as_ever() {
+    let _alone = alone();
+    let (builder, events) = listening(raised());
+    let unwound = std::panic::catch_unwind(AssertUnwindSafe(move || {
+        let _agent = builder.start().unwrap();
+        events.recv_timeout(PATIENCE).unwrap();
+        std::panic::panic_any(events);
+    }));
+    let events = *unwound.unwrap_err().downcast::<Receiver<Event>>().unwrap();
+    assert_eq!(events.recv_timeout(PATIENCE).unwrap().reason(), Some(Reason::Shutdown));
+    assert!(Agent::builder().start().is_ok(), "nothing runs any more");
+}
+
+#[test]
+fn the_last_handle_can_be_dropped_in_a_callback() {
+    let _alone = alone();
+    let (give, handles) = channel::<Agent>();
+    let (builder, events) = listening(raised().on_event(move |_| drop(handles.recv())));
+    give.send(builder.start().unwrap()).unwrap();
+    drop(give);
+    let names: Vec<_> = events.iter().map(|event| event.name()).collect();
+    assert_eq!(names, ["highwater.memory.episode.begun", "highwater.memory.episode.ended"]);
+    assert!(Agent::builder().start().is_ok(), "nothing runs any more");
 }
 
 #[test]
