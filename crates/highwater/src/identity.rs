@@ -101,7 +101,7 @@ pub(crate) fn uuid() -> String {
 /// all draw the same.
 pub(crate) fn random() -> u128 {
     let apart = (std::process::id(), Clock::date());
-    let half = || u128::from(RandomState::new().hash_one(&apart));
+    let half = || u128::from(RandomState::new().hash_one(apart));
     (half() << 64) | half()
 }
 
