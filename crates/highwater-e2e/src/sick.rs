@@ -34,6 +34,8 @@ pub struct Request {
     pub path: String,
     /// Since the collector was started.
     pub at: Duration,
+    /// The port that it came from: the same for all that came over one connection.
+    pub from: u16,
     /// What ailed the collector then.
     pub ailment: Ailment,
     /// Its headers, in lower case.
@@ -140,6 +142,7 @@ fn accept(listener: &TcpListener, state: &Arc<State>) {
 
 /// Serves one connection until it ends.
 fn serve(stream: &TcpStream, state: &State) -> Option<()> {
+    let from = stream.peer_addr().ok()?.port();
     let mut reader = BufReader::new(stream);
     loop {
         let mut line = String::new();
@@ -153,7 +156,7 @@ fn serve(stream: &TcpStream, state: &State) -> Option<()> {
         let ailment = *state.ailment.lock().unwrap();
         let mut body = vec![0; if ailment == Ailment::Resets { length / 2 } else { length }];
         reader.read_exact(&mut body).ok()?;
-        state.requests.lock().unwrap().push(Request { path, at, ailment, headers, body });
+        state.requests.lock().unwrap().push(Request { path, at, from, ailment, headers, body });
         let (status, after) = match ailment {
             Ailment::None => (200, None),
             Ailment::Answers(status, after) => (status, after),

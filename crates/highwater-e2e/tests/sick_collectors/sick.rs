@@ -19,6 +19,16 @@ fn requests(collector: &Sick, event: &str, count: usize) -> Vec<Request> {
 }
 
 #[test]
+fn an_event_finds_the_connection_of_the_metrics_warm() {
+    let collector = Sick::with(Ailment::None);
+    let mut subject = Subject::start(&collector.endpoint(), &[("OTEL_METRIC_EXPORT_INTERVAL", "3600000")]);
+    let first = wait::until("the first metrics come", || collector.requests("/v1/metrics", "").pop());
+    subject.raise();
+    assert_eq!(requests(&collector, BEGUN, 1)[0].from, first.from);
+    assert!(subject.end().0);
+}
+
+#[test]
 fn a_collector_that_hangs_costs_the_event_nothing_but_time() {
     let collector = Sick::with(Ailment::Hangs);
     let mut subject = Subject::start(&collector.endpoint(), &[("OTEL_EXPORTER_OTLP_TIMEOUT", "500")]);
