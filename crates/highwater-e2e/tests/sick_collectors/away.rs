@@ -1,5 +1,7 @@
 //! The real collector, away for a while.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use highwater_e2e::peers::{Lone, Record};
 use highwater_e2e::wait;
 
@@ -12,8 +14,11 @@ fn what_is_told_before_the_collector_starts_arrives_when_it_does() {
     subject.raise();
     subject.says("cannot send", 1);
     subject.calm(1);
+    let started = now();
     collector.start();
     arrived_once(&collector, &subject, &[BEGUN, ENDED]);
+    let times: Vec<_> = records(&collector, &subject).iter().map(Record::time).collect();
+    assert!(times.iter().all(|time| *time < started), "each has the time at which it was told: {times:?}, {started}");
     subject.says("works again", 1);
     assert_eq!(subject.changes(), (1, 1), "one line a change of state");
     assert!(subject.end().0);
@@ -77,6 +82,12 @@ fn arrived_once(collector: &Lone, subject: &Subject, told: &[&str]) {
         let arrived = ours.filter(|span| span.field("name") == "memory episode").count();
         if arrived == roots { Ok(()) } else { Err(format!("{spans:?}")) }
     });
+}
+
+/// Nanoseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "what is sent carries wall-clock time")]
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos().try_into().unwrap()
 }
 
 fn records(collector: &Lone, subject: &Subject) -> Vec<Record> {
