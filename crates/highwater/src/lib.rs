@@ -49,9 +49,17 @@
 //!
 //! # Environment
 //!
-//! `HIGHWATER_LIMIT`, `HIGHWATER_LEVEL_*`, `HIGHWATER_HOLD_*`, `HIGHWATER_METRICS`, `HIGHWATER_DISABLED`, and of
-//! OpenTelemetry's own `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_METRIC_EXPORT_INTERVAL`, `OTEL_SERVICE_NAME`,
-//! `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SDK_DISABLED`, and the headers that its exporters read (`OTEL_EXPORTER_OTLP_HEADERS`).
+//! | variables | for |
+//! |---|---|
+//! | `HIGHWATER_LIMIT`, `_LEVEL_*`, `_HOLD_*` | judgement |
+//! | `HIGHWATER_METRICS`, `_EVENTS`, `_SPAN_EVENTS`, `_REPORT` | what is told, and where |
+//! | `OTEL_EXPORTER_OTLP_*`, for all signals and for one | the way to the collector |
+//! | `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_TRACES_SAMPLER`, `OTEL_METRIC_EXPORT_*` | what is sent |
+//! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who sends it |
+//! | `HIGHWATER_DISABLED`, `OTEL_SDK_DISABLED` | nothing but readings; nothing sent |
+//!
+//! Each has a row in `docs/configuration.md`, and so has each other variable of OpenTelemetry's, with the reason why it has
+//! no effect here. Each can be set in code by its name, by [`Builder::set`].
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test"))]
 #![cfg_attr(

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use highwater::{Agent, Bytes, Level, Threshold};
@@ -14,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_host_with_its_own_providers_receives_metrics_records_and_spans_of_one_trace() {
+    let _alone = alone();
     let metrics = InMemoryMetricExporter::default();
     let meters = SdkMeterProvider::builder()
         .with_reader(PeriodicReader::builder(metrics.clone()).with_interval(Duration::from_secs(3600)).build())
@@ -79,4 +81,33 @@ fn a_host_with_its_own_providers_receives_metrics_records_and_spans_of_one_trace
         assert_eq!(context.span_id, root.span_context.span_id());
         assert!(record.record.timestamp().is_some());
     }
+}
+
+#[test]
+fn a_host_s_providers_get_only_what_is_wanted() {
+    let _alone = alone();
+    let records = InMemoryLogExporter::default();
+    let loggers = SdkLoggerProvider::builder().with_simple_exporter(records.clone()).build();
+    let spans = InMemorySpanExporter::default();
+    let tracers = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+    let agent = Agent::builder()
+        .events("tracing")
+        .span_events(false)
+        .level(Level::Elevated, Threshold::Amount(Bytes::kib(1)))
+        .hold(Level::Elevated, Duration::ZERO)
+        .logger_provider(&loggers)
+        .tracer_provider(&tracers)
+        .start()
+        .unwrap();
+    agent.shutdown(PATIENCE);
+    let spans = spans.get_finished_spans().unwrap();
+    let root = spans.iter().find(|span| span.name == "memory episode").unwrap();
+    assert!(root.events.is_empty(), "{root:?}");
+    assert!(records.get_emitted_logs().unwrap().is_empty());
+}
+
+/// Tests of one binary share a process, and a process has one agent.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
