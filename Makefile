@@ -8,6 +8,17 @@ FUZZ_VERSION := 0.13.2
 # How long each fuzz target runs, in seconds.
 FUZZ_TIME ?= 600
 
+# One of each kind: macOS, Windows, a BSD, a C library of its own, 32 bits.
+FOREIGN := aarch64-apple-darwin x86_64-pc-windows-msvc x86_64-unknown-freebsd x86_64-unknown-linux-musl i686-unknown-linux-gnu
+# A processor without any system, for the crate that needs none.
+BARE := thumbv7em-none-eabi
+# Each feature that a service can turn on, from the manifest.
+FEATURES := $(shell awk '/^\[/{features = /^\[features\]/} features && /^[a-z0-9-]+ = /{print $$1}' crates/highwater/Cargo.toml)
+# The oldest Rust that the published crates state.
+OLDEST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+# Stands for jemalloc's library where only Rust is checked: then no C compiler for the other system is needed.
+NO_JEMALLOC := target/portable/libjemalloc.a
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -24,16 +35,24 @@ test: peers ## Run all tests, against the real collector, Prometheus and Jaeger
 	$(CARGO) test -p highwater-sources
 	$(CARGO) test -p highwater-sources --features jemalloc
 	$(CARGO) test -p highwater --no-default-features
+	for feature in $(FEATURES); do $(CARGO) test -p highwater --lib --no-default-features --features $$feature || exit 1; done
 	$(CARGO) test -p highwater --features jemalloc
+	$(CARGO) test -p highwater --all-features
 	$(CARGO) test -p highwater-e2e
 
 .PHONY: check
 check: ## Check format, lints, docs, licences, duplicate dependencies and packages
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	$(CARGO) clippy -p highwater --all-targets --no-default-features -- -D warnings
-	$(CARGO) clippy -p highwater --all-targets --no-default-features --features opentelemetry -- -D warnings
+	# One package and one feature at a time: a workspace has the features of all its packages at once.
+	$(CARGO) clippy -p highwater-model --all-targets -- -D warnings
 	$(CARGO) clippy -p highwater-sources --all-targets -- -D warnings
+	$(CARGO) clippy -p highwater-sources --all-targets --features jemalloc -- -D warnings
+	$(CARGO) clippy -p highwater --all-targets --no-default-features -- -D warnings
+	for feature in $(FEATURES); do \
+		$(CARGO) clippy -p highwater --all-targets --no-default-features --features $$feature -- -D warnings || exit 1; \
+	done
+	$(CARGO) clippy -p highwater --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps -p highwater-model -p highwater-sources -p highwater --all-features
 	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked --no-default-features
 	$(CARGO) deny check licenses bans sources
@@ -50,6 +69,26 @@ bench: ## Measure: readings, the agent's heap and exports, the demo's throughput
 	$(CARGO) build --release -p demo
 	$(CARGO) bench -p highwater-e2e --bench throughput
 	crates/highwater-e2e/added.sh
+
+# What rustup cannot give is said by name and not checked, as on a machine without it.
+.PHONY: portable
+portable: $(NO_JEMALLOC) ## Check the published crates for other systems and with the oldest Rust that they state
+	@lacks() { echo "portable: $$1 is NOT CHECKED: rustup cannot give it here" >&2; }; \
+	has() { rustup target add $$1 >/dev/null 2>&1 || { lacks $$1; return 1; }; }; \
+	export JEMALLOC_OVERRIDE=$(abspath $(NO_JEMALLOC)); set -e; \
+	for target in $(FOREIGN); do \
+		if has $$target; then for features in --no-default-features "" "--features jemalloc"; do \
+			echo "portable: highwater $$features for $$target"; \
+			$(CARGO) clippy -q -p highwater $$features --target $$target -- -D warnings; \
+		done; fi; \
+	done; \
+	if has $(BARE); then echo "portable: highwater-model for $(BARE)"; $(CARGO) check -q -p highwater-model --target $(BARE); fi; \
+	if rustup toolchain install $(OLDEST) --profile minimal >/dev/null 2>&1; then \
+		echo "portable: highwater with Rust $(OLDEST)"; $(CARGO) +$(OLDEST) check -q -p highwater --all-features; \
+	else lacks "Rust $(OLDEST)"; fi
+
+$(NO_JEMALLOC):
+	mkdir -p $(@D) && touch $@
 
 # Without a sanitizer, which looks for what only unsafe code can do: the parsers have none, and run twice as often.
 .PHONY: fuzz
