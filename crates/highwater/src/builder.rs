@@ -413,6 +413,85 @@ mod tests {
     }
 
     #[test]
+    fn what_code_says_of_all_signals_wins_over_what_the_environment_says_of_one() {
+        let environment = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "nonsense"),
+            ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://logs/"),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "nonsense"),
+            ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "1"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=environment,x-other=environment"),
+        ];
+        let builder =
+            from(&environment).endpoint("http://code").timeout(Duration::from_secs(3)).header("X-Key", "code");
+        let config = settled(builder);
+        for (signal, route) in crate::signal::Signal::ALL.into_iter().zip(config.routes.iter()) {
+            assert_eq!(route.url, format!("http://code/v1/{}", signal.as_str()));
+            assert_eq!(route.timeout, Duration::from_secs(3));
+            let headers: Vec<_> = route.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            assert_eq!(headers, [("x-other", "environment"), ("x-key", "code")]);
+        }
+        let of_one = settled(from(&[]).endpoint("http://code").set("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://logs"));
+        assert_eq!(of_one.routes.logs.url, "http://logs/", "what code says later of one signal holds");
+    }
+
+    #[test]
+    fn each_method_sets_what_its_variable_sets() {
+        let by_method = from(&[])
+            .metrics("all")
+            .events("otlp")
+            .span_events(false)
+            .report(Duration::from_secs(5))
+            .endpoint("http://collector:4318")
+            .protocol(Protocol::HttpProtobuf)
+            .header("x-key", "value")
+            .timeout(Duration::from_millis(2500))
+            .gzip(false)
+            .certificate("/roots.pem")
+            .client_certificate("/certificate.pem", "/key.pem")
+            .interval(Duration::from_secs(2))
+            .hold_leave(Duration::from_secs(7))
+            .limit(Bytes::gib(1))
+            .service_name("cart");
+        let variables = [
+            ("HIGHWATER_METRICS", "all"),
+            ("HIGHWATER_EVENTS", "otlp"),
+            ("HIGHWATER_SPAN_EVENTS", "off"),
+            ("HIGHWATER_REPORT", "5s"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "2500"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "none"),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/roots.pem"),
+            ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/certificate.pem"),
+            ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/key.pem"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "2000"),
+            ("HIGHWATER_HOLD_LEAVE", "7s"),
+            ("HIGHWATER_LIMIT", "1GiB"),
+            ("OTEL_SERVICE_NAME", "cart"),
+        ];
+        let by_name = variables.into_iter().fold(from(&[]), |builder, (name, value)| builder.set(name, value));
+        let (by_method, by_name) = (settled(by_method), settled(by_name.header("x-key", "value")));
+        assert_eq!(by_method, by_name);
+        assert_eq!(by_method, settled(from(&variables).header("x-key", "value")));
+    }
+
+    #[test]
+    fn a_variable_that_does_not_exist_is_an_error() {
+        let mut builder = from(&[]).set("HIGHWATER_LIMITS", "1GiB");
+        let errors = builder.take_errors();
+        assert_eq!(
+            errors.iter().map(|error| (error.key, error.value.as_str())).collect::<Vec<_>>(),
+            [("set", "HIGHWATER_LIMITS")]
+        );
+    }
+
+    /// The settings of a builder of which nothing is wrong.
+    fn settled(mut builder: Builder) -> Config {
+        assert_eq!(builder.take_errors(), []);
+        builder.config
+    }
+
+    #[test]
     fn what_is_wrong_in_code_is_an_error_under_the_same_keys() {
         let builder = from(&[])
             .limit(Bytes::ZERO)
