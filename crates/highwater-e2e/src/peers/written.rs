@@ -79,6 +79,11 @@ impl Point {
         points
     }
 
+    /// An attribute of the resource that sent it; `Null` where it is absent.
+    pub fn resource(&self, name: &str) -> Value {
+        attribute(&self.resource, name)
+    }
+
     /// The metric's name.
     pub fn metric(&self) -> &str {
         &self.metric

@@ -12,6 +12,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 mod examples;
+mod forks;
 mod runtimes;
 
 /// A `service.instance.id` of its own, and the variable that sets it.
