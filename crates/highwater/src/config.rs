@@ -9,6 +9,7 @@
 //! | `otlp` | what exporters are told, for all signals and for one, and the routes that come of it |
 //! | `route` | the way of one signal, settled |
 //! | `endpoint`, `headers` | an address; what is sent with each request, and never shown |
+//! | `pem` | files with certificates and keys (feature `tls`) |
 //! | `text` | what texts mean: durations, pairs |
 
 use std::ffi::OsString;
@@ -28,12 +29,14 @@ use otlp::Exports;
 
 pub(crate) use environment::*;
 pub use route::Protocol;
-pub(crate) use route::{Exporter, Route};
+pub(crate) use route::{Exporter, Route, Tls};
 
 mod endpoint;
 mod environment;
 mod headers;
 mod otlp;
+#[cfg_attr(not(feature = "tls"), path = "config/pem_disabled.rs")]
+pub(crate) mod pem;
 mod route;
 mod text;
 

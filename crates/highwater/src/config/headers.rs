@@ -9,13 +9,14 @@ use super::text;
 pub(crate) struct Headers(Vec<(String, String)>);
 
 /// They say what a request is and where it ends: the agent's to write, and wrong otherwise.
-const OF_THE_AGENT: [&str; 11] = [
+const OF_THE_AGENT: [&str; 12] = [
     "connection",
     "content-encoding",
     "content-length",
     "content-type",
     "host",
     "keep-alive",
+    "proxy-connection",
     "te",
     "trailer",
     "transfer-encoding",

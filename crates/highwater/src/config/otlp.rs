@@ -3,14 +3,13 @@
 //! One setting can be given for all signals and for one; the latter wins. Only together do they make an address: it depends
 //! on the protocol, and on whose address it is. So they are read first, each by itself, and held against one another last.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::headers::Headers;
 use super::route::{Exporter, Protocol, Route, Tls};
-use super::{ConfigError, text};
+use super::{ConfigError, pem, text};
 use crate::signal::{Signal, Signals};
 
 /// Everything that exporters are told.
@@ -244,26 +243,29 @@ impl Exports {
     }
 
     fn tls(&self, signal: Signal, errors: &mut Vec<ConfigError>) -> Tls {
-        let mut file = |names: [&'static str; 4], of: fn(&Export) -> &Option<PathBuf>| {
+        let file = |names: [&'static str; 4], of: fn(&Export) -> &Option<PathBuf>| {
             let own = of(self.own.of(signal)).as_ref().map(|path| (name(names, signal), path));
-            let (name, path) = own.or_else(|| Some((names[0], of(&self.general).as_ref()?)))?;
-            match readable(path) {
-                Ok(()) => Some((name, path.clone())),
-                Err(remedy) => {
-                    report(errors, name, path.display().to_string(), remedy);
-                    None
-                }
-            }
+            own.or_else(|| Some((names[0], of(&self.general).as_ref()?)))
         };
-        let certificate = file(CERTIFICATES, |export| &export.certificate).map(|(_, path)| path);
+        // One that cannot be used keeps its place: without it something else would be trusted than was asked for. Nothing is
+        // sent until it can be.
+        let mut check = |(name, path): (_, &PathBuf), check: Result<(), String>| {
+            check.unwrap_or_else(|remedy| report(errors, name, path.display().to_string(), remedy));
+            path.clone()
+        };
+        let certificate = file(CERTIFICATES, |export| &export.certificate)
+            .map(|(name, path)| check((name, path), pem::check_certificates(path)));
         let client = file(CLIENT_CERTIFICATES, |export| &export.client_certificate);
         let key = file(CLIENT_KEYS, |export| &export.client_key);
         let (client_certificate, client_key) = match (client, key) {
-            (Some((_, certificate)), Some((_, key))) => (Some(certificate), Some(key)),
-            (Some((name, path)), None) | (None, Some((name, path))) => {
+            (Some(client), Some(key)) => {
+                let certificate = check(client, pem::check_certificates(client.1));
+                (Some(certificate), Some(check(key, pem::check_key(key.1, client.1))))
+            }
+            (Some(alone), None) | (None, Some(alone)) => {
                 let remedy = "a client's certificate and its key go together: give \
                               OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY";
-                report(errors, name, path.display().to_string(), remedy.to_owned());
+                check(alone, Err(remedy.to_owned()));
                 (None, None)
             }
             (None, None) => (None, None),
@@ -289,17 +291,6 @@ fn report(errors: &mut Vec<ConfigError>, key: &'static str, value: String, remed
     if !errors.iter().any(|known| known.key == key) {
         errors.push(ConfigError { key, value, remedy });
     }
-}
-
-/// Whether a file can be opened now; one that cannot be would be found out with the first request only.
-fn readable(path: &Path) -> Result<(), String> {
-    let remedy = |why: String| format!("cannot be read ({why}): name a file in PEM format");
-    let metadata = fs::metadata(path).map_err(|error| remedy(error.to_string()))?;
-    // Opening something else, such as a pipe, can wait for ever.
-    if !metadata.is_file() {
-        return Err(remedy("not a file".to_owned()));
-    }
-    fs::File::open(path).map(drop).map_err(|error| remedy(error.to_string()))
 }
 
 fn protocol(text: &str) -> Result<Protocol, String> {

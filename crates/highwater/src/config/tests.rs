@@ -1,5 +1,7 @@
 use super::*;
 
+#[cfg(feature = "tls")]
+mod certificates;
 mod exporters;
 mod page;
 mod properties;

@@ -13,6 +13,7 @@
 //! next export has newer values, so that nothing of them waits. All bounds of the SDK are set: by default each instrument
 //! alone would reserve 133 KB.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -38,7 +39,7 @@ use self::wire::{Answer, Body};
 use super::{Telling, instruments};
 use crate::builder::{Connect, Exits};
 use crate::clock::Clock;
-use crate::config::{self, Config, Exporter};
+use crate::config::{self, Config, Exporter, Route};
 use crate::event::{Event, What};
 use crate::identity::random;
 use crate::outlet::{Outlet, Queue};
@@ -93,7 +94,7 @@ struct Pipeline {
 
 impl Pipeline {
     /// Builds the providers. Nothing is sent before the first sample. `words` is where a change of the connection is said.
-    fn build(config: &Config, shared: &Arc<Shared>, words: &Queue) -> Result<Self, ExporterBuildError> {
+    fn build(config: &Config, shared: &Arc<Shared>, words: &Queue) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let resource = Resource::builder_empty()
             .with_attributes(super::resource::attributes(config))
             .with_detector(Box::new(TelemetryResourceDetector))
@@ -102,7 +103,7 @@ impl Pipeline {
                 KeyValue::new("telemetry.distro.version", env!("CARGO_PKG_VERSION")),
             ])
             .build();
-        let wires = wire::open(&config.routes);
+        let wires = wire::open(&config.routes)?;
         let courier = |signal, wire| {
             let (route, shared, words) = (config.routes.of(signal), Arc::clone(shared), words.clone());
             Arc::new(Courier { signal, url: route.url.clone(), timeout: route.timeout, wire, shared, words })
@@ -117,10 +118,10 @@ impl Pipeline {
 
         let mut telling = Telling::default();
         if config.routes.logs.exporter != Exporter::None {
-            telling.set_logger(&loggers(resource.clone(), &encodings)?);
+            telling.set_logger(&loggers(resource.clone(), &config.routes.logs, &encodings)?);
         }
         if config.routes.traces.exporter != Exporter::None {
-            telling.set_tracer(&tracers(resource.clone(), &encodings, &ids)?);
+            telling.set_tracer(&tracers(resource.clone(), &config.routes.traces, &encodings, &ids)?);
         }
         telling.keep_to(config);
         let meters = match config.routes.metrics.exporter {
@@ -141,18 +142,19 @@ impl Pipeline {
     }
 }
 
-fn loggers(resource: Resource, encodings: &Encodings) -> Result<SdkLoggerProvider, ExporterBuildError> {
-    let exporter = encoder(LogExporter::builder().with_http(), keep(encodings, Signal::Logs)).build()?;
+fn loggers(resource: Resource, route: &Route, encodings: &Encodings) -> Result<SdkLoggerProvider, ExporterBuildError> {
+    let exporter = encoder(LogExporter::builder().with_http(), route, keep(encodings, Signal::Logs)).build()?;
     let processor = SimpleLogProcessor::new(exporter);
     Ok(SdkLoggerProvider::builder().with_resource(resource).with_log_processor(processor).build())
 }
 
 fn tracers(
     resource: Resource,
+    route: &Route,
     encodings: &Encodings,
     ids: &EpisodeIds,
 ) -> Result<SdkTracerProvider, ExporterBuildError> {
-    let exporter = encoder(SpanExporter::builder().with_http(), keep(encodings, Signal::Traces)).build()?;
+    let exporter = encoder(SpanExporter::builder().with_http(), route, keep(encodings, Signal::Traces)).build()?;
     let tracers = SdkTracerProvider::builder()
         .with_resource(resource)
         // An episode must not be sampled away.
@@ -182,14 +184,20 @@ fn meters(resource: Resource, config: &Config, courier: Arc<Courier>) -> Result<
         config::Temporality::Delta => Temporality::Delta,
         config::Temporality::LowMemory => Temporality::LowMemory,
     };
-    let exporter = encoder(MetricExporter::builder().with_http().with_temporality(temporality), send).build()?;
+    let exporter = MetricExporter::builder().with_http().with_temporality(temporality);
+    let exporter = encoder(exporter, &config.routes.metrics, send).build()?;
     let reader = PeriodicReader::builder(exporter).with_interval(config.interval).build();
     Ok(SdkMeterProvider::builder().with_resource(resource).with_view(view()).with_reader(reader).build())
 }
 
 /// Makes of an exporter what encodes and no more. All is given, since the environment and other crates of the host's can
 /// change what is not; the address is of no account.
-fn encoder<B: WithExportConfig + WithHttpConfig>(exporter: B, take: impl Fn(Body) + Send + Sync + 'static) -> B {
+fn encoder<B>(exporter: B, route: &Route, take: impl Fn(Body) + Send + Sync + 'static) -> B
+where
+    B: WithExportConfig + WithHttpConfig,
+{
+    let gzip = route.gzip;
+    let take = move |body: Body| take(if gzip { body.compressed() } else { body });
     exporter
         .with_protocol(Protocol::HttpBinary)
         .with_endpoint("http://localhost")

@@ -160,34 +160,6 @@ fn compression_is_read_for_all_and_for_one() {
     assert_eq!(Signal::ALL.map(|signal| config.routes.of(signal).gzip), [true, false, true]);
 }
 
-#[cfg(feature = "tls")]
-#[test]
-fn certificates_are_files_that_can_be_read() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let https = (ENDPOINT, "https://collector:4318");
-    let config = good(&[
-        https,
-        ("OTEL_EXPORTER_OTLP_CERTIFICATE", file),
-        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", file),
-        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", file),
-    ]);
-    let tls = &config.routes.traces.tls;
-    for path in [&tls.certificate, &tls.client_certificate, &tls.client_key] {
-        assert_eq!(path.as_deref(), Some(Path::new(file)));
-    }
-    for key in ["OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY"] {
-        for (path, why) in [("/no/such/file", "No such file"), ("/", "not a file")] {
-            let (config, errors) = read(&[https, (key, path)]);
-            assert_eq!(errors.len(), 1, "{errors:?}");
-            assert!(errors[0].key == key && errors[0].remedy.contains(why), "{errors:?}");
-            assert_eq!(config.routes.logs.tls, Default::default());
-        }
-    }
-    let (config, errors) = read(&[https, ("OTEL_EXPORTER_OTLP_CLIENT_KEY", file)]);
-    assert!(errors[0].remedy.contains("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"), "{errors:?}");
-    assert_eq!(config.routes.logs.tls, Default::default());
-}
-
 #[test]
 fn certificates_are_of_no_account_without_https() {
     good(&[("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such/file"), ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/no/such/file")]);

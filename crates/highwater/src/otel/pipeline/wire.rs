@@ -1,9 +1,18 @@
 //! The wire: one encoded request to the collector, and what came of it.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `http_protobuf` | by HTTP/1.1 over a blocking client |
+//! | `console` | to standard output, for a look |
+//! | `grpc` | by gRPC, on a thread of its own (feature `grpc`) |
+//! | `tls` | whom both trust, and what they show of themselves (feature `tls`) |
+//! | `gzip` | requests compressed (feature `gzip`) |
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry_http::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use prost::Message;
@@ -12,7 +21,20 @@ use crate::config::{Exporter, Protocol, Route};
 use crate::signal::{Signal, Signals};
 
 mod console;
+#[cfg_attr(not(feature = "grpc"), path = "wire/grpc_disabled.rs")]
+mod grpc;
+#[cfg_attr(not(feature = "gzip"), path = "wire/gzip_disabled.rs")]
+mod gzip;
 mod http_protobuf;
+#[cfg_attr(not(feature = "tls"), path = "wire/tls_disabled.rs")]
+mod tls;
+
+/// For the connection alone: a collector is near.
+const CONNECT: Duration = Duration::from_secs(2);
+/// A collector's answer is a few bytes; more is not its answer.
+const ANSWER: usize = 64 * 1024;
+/// Who sends.
+const NAME: &str = concat!("highwater/", env!("CARGO_PKG_VERSION"));
 
 use console::Console;
 
@@ -20,8 +42,15 @@ use console::Console;
 #[derive(Clone, Debug)]
 pub(super) struct Body {
     pub(super) bytes: Bytes,
-    /// The compression that the exporter used.
+    /// The compression.
     pub(super) encoding: Option<HeaderValue>,
+}
+
+impl Body {
+    /// The same request, compressed.
+    pub(super) fn compressed(self) -> Self {
+        gzip::compressed(self)
+    }
 }
 
 /// What came of one request.
@@ -45,18 +74,34 @@ pub(super) trait Wire: fmt::Debug + Send + Sync {
 }
 
 /// Opens the way of each signal. Nothing is connected before the first request.
-pub(super) fn open(routes: &Signals<Route>) -> Signals<Box<dyn Wire>> {
-    let clients = http_protobuf::Clients::default();
-    let wire = |signal: Signal| -> Box<dyn Wire> {
+///
+/// # Errors
+///
+/// Where a thread that a way needs cannot be had.
+pub(super) fn open(routes: &Signals<Route>) -> io::Result<Signals<Box<dyn Wire>>> {
+    let mut clients = http_protobuf::Clients::default();
+    let mut connections = grpc::Connections::default();
+    let mut wire = |signal| -> io::Result<Box<dyn Wire>> {
         let route = routes.of(signal);
-        if route.exporter == Exporter::Console {
-            return Box::new(Console::of(signal));
-        }
-        match route.protocol {
-            Protocol::HttpProtobuf | Protocol::Grpc => Box::new(clients.way(route)),
-        }
+        Ok(match (route.exporter, route.protocol) {
+            (Exporter::Console, _) => Box::new(Console::of(signal)),
+            (_, Protocol::HttpProtobuf) => Box::new(clients.way(route)),
+            (_, Protocol::Grpc) => Box::new(connections.way(signal, route)?),
+        })
     };
-    Signals { metrics: wire(Signal::Metrics), logs: wire(Signal::Logs), traces: wire(Signal::Traces) }
+    Ok(Signals { metrics: wire(Signal::Metrics)?, logs: wire(Signal::Logs)?, traces: wire(Signal::Traces)? })
+}
+
+/// The headers that a route was given.
+fn headers(route: &Route) -> HeaderMap {
+    let header = |(name, value): &(String, String)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        let mut value = HeaderValue::from_str(value).ok()?;
+        // As a rule a credential: never shown.
+        value.set_sensitive(true);
+        Some((name, value))
+    };
+    route.headers.iter().filter_map(header).collect()
 }
 
 /// What a collector says of a request that it took. The answers for all signals are alike on the wire; one that cannot be

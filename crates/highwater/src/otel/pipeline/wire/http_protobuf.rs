@@ -1,87 +1,130 @@
 //! OTLP by HTTP/protobuf over a blocking client: warm connections, no runtime, no thread of its own.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use ureq::Agent;
+use ureq::config::ConfigBuilder;
+use ureq::typestate::AgentScope;
 
-use super::{Answer, Body, Wire, taken};
+use super::tls::{Credentials, Trust};
+use super::{ANSWER, Answer, Body, CONNECT, NAME, Wire, headers, taken};
 use crate::clock::Clock;
-use crate::config::Route;
+use crate::config::{Route, Tls};
 
-/// For the connection alone: a collector is near.
-const CONNECT: Duration = Duration::from_secs(2);
 /// How long a connection waits for its next use: longer than any interval of exports, so that an event finds it warm. One
 /// that the collector has closed meanwhile is noticed and made anew.
 const IDLE: Duration = Duration::from_secs(2 * 3600);
-/// A collector's answer is a few bytes; more is not its answer.
-const ANSWER: u64 = 64 * 1024;
 
-/// The client that all signals share, and with it its connections.
-#[derive(Debug)]
-pub(super) struct Clients(ureq::Agent);
+/// The clients of all signals: one for each trust, so that signals to the same collector share its connections.
+#[derive(Debug, Default)]
+pub(super) struct Clients(Vec<(Option<Tls>, Arc<Client>)>);
 
-impl Default for Clients {
-    fn default() -> Self {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_idle_connections_per_host(2)
-            .max_idle_age(IDLE)
-            .proxy(None)
-            .user_agent(concat!("highwater/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
-        Self(agent)
+impl Clients {
+    pub(super) fn way(&mut self, route: &Route) -> HttpProtobuf {
+        let tls = route.url.starts_with("https:").then(|| route.tls.clone());
+        let client = match self.0.iter().find(|(known, _)| *known == tls) {
+            Some((_, client)) => Arc::clone(client),
+            None => {
+                let client =
+                    Arc::new(tls.as_ref().map_or_else(|| Client::Plain(settings().build().into()), Client::over));
+                self.0.push((tls, Arc::clone(&client)));
+                client
+            }
+        };
+        HttpProtobuf { client, url: route.url.clone(), headers: headers(route) }
     }
 }
 
-impl Clients {
-    pub(super) fn way(&self, route: &Route) -> HttpProtobuf {
-        let header = |(name, value): &(String, String)| {
-            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-            let mut value = HeaderValue::from_str(value).ok()?;
-            // As a rule a credential: never shown.
-            value.set_sensitive(true);
-            Some((name, value))
-        };
-        let headers = route.headers.iter().filter_map(header).collect();
-        HttpProtobuf { agent: self.0.clone(), url: route.url.clone(), headers }
+#[derive(Debug)]
+enum Client {
+    Plain(Agent),
+    Secure {
+        trust: Trust,
+        /// Made for these credentials; for others another is made.
+        current: Mutex<Option<(Arc<Credentials>, Agent)>>,
+    },
+}
+
+impl Client {
+    fn over(tls: &Tls) -> Self {
+        Self::Secure { trust: Trust::of(tls), current: Mutex::default() }
     }
+
+    fn agent(&self) -> Result<Agent, String> {
+        let (trust, current) = match self {
+            Self::Plain(agent) => return Ok(agent.clone()),
+            Self::Secure { trust, current } => (trust, current),
+        };
+        let credentials = trust.credentials()?;
+        let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, agent)) = &*current
+            && Arc::ptr_eq(known, &credentials)
+        {
+            return Ok(agent.clone());
+        }
+        let agent = credentials.for_http(settings());
+        *current = Some((credentials, agent.clone()));
+        Ok(agent)
+    }
+}
+
+/// All is given, since the environment can change what is not.
+fn settings() -> ConfigBuilder<AgentScope> {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_idle_connections_per_host(2)
+        .max_idle_age(IDLE)
+        .proxy(None)
+        .user_agent(NAME)
 }
 
 #[derive(Debug)]
 pub(super) struct HttpProtobuf {
-    agent: ureq::Agent,
+    client: Arc<Client>,
     url: String,
     headers: HeaderMap,
 }
 
 impl HttpProtobuf {
-    fn request(&self, body: &Body, at_most: Duration) -> Result<Answer, ureq::Error> {
+    fn request(&self, agent: &Agent, body: &Body, at_most: Duration) -> Result<Answer, ureq::Error> {
         let mut request = Request::post(&self.url).body(&body.bytes[..])?;
         let headers = request.headers_mut();
         headers.extend(self.headers.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
         headers.extend(body.encoding.clone().map(|encoding| (CONTENT_ENCODING, encoding)));
-        let timeouts = self.agent.configure_request(request);
+        let timeouts = agent.configure_request(request);
         let request = timeouts.timeout_global(Some(at_most)).timeout_connect(Some(CONNECT.min(at_most))).build();
-        let (head, mut body) = self.agent.run(request)?.into_parts();
-        let body = body.with_config().limit(ANSWER).read_to_vec()?;
+        let (head, mut body) = agent.run(request)?.into_parts();
+        let body = body.with_config().limit(ANSWER as u64).read_to_vec()?;
         Ok(answer(head.status, &head.headers, &body, Clock::date()))
     }
 }
 
 impl Wire for HttpProtobuf {
     fn send(&self, body: &Body, at_most: Duration) -> Answer {
-        let answer = match self.request(body, at_most) {
+        let later = |why| Answer::Later { after: None, why };
+        let agent = match self.client.agent() {
+            Ok(agent) => agent,
+            Err(why) => return later(why),
+        };
+        let request = || {
+            // The client panics where it cannot have a thread for the host's name.
+            let sent = catch_unwind(AssertUnwindSafe(|| self.request(&agent, body, at_most)));
+            sent.unwrap_or_else(|_| Err(io::Error::other("no thread for the collector's name").into()))
+        };
+        let answer = match request() {
             // A warm connection can be closed by the collector in the very moment of its use: once more, on a fresh one.
-            Err(ureq::Error::Io(error)) if lost_connection(&error) => self.request(body, at_most),
+            Err(ureq::Error::Io(error)) if lost_connection(&error) => request(),
             answer => answer,
         };
         // Whatever it is that came between, it can pass: a name that is not known yet, a certificate that was renewed.
-        answer.unwrap_or_else(|error| Answer::Later { after: None, why: error.to_string() })
+        answer.unwrap_or_else(|error| later(error.to_string()))
     }
 }
 
