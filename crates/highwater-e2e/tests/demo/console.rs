@@ -55,7 +55,7 @@ fn an_absent_collector_is_said_once() {
     assert_eq!(words.len(), 2, "the start and the absence: {error}");
     assert!(words[0].ends_with(&format!("OTLP to {endpoint} every 100ms")), "{error}");
     let absence = format!(
-        "highwater: cannot send metrics by OTLP to {endpoint}: io: Connection refused (os error 111); the agent goes on and \
+        "highwater: cannot send metrics by OTLP to {endpoint}/v1/metrics: io: Connection refused (os error 111); the agent goes on and \
          tries again (OTEL_EXPORTER_OTLP_ENDPOINT names the collector, OTEL_SDK_DISABLED=true sends nothing)"
     );
     assert_eq!(words[1], absence);

@@ -236,12 +236,12 @@ Memory events carry the sample that was judged, under the names of the metrics a
 
 # Spans
 
-One trace an episode; its id is the episode's. Moments are those of the crossings, not of the decisions, which come a hold
+One trace an episode; its id is the episode's. Always sampled, unless `OTEL_TRACES_SAMPLER=always_off`. Moments are those of the crossings, not of the decisions, which come a hold
 later.
 
 | span | what | exported |
 |---|---|---|
-| `memory episode` | the root: from the crossing of its first level to the moment from which normal held; peak, duration and time at each level as attributes, the events as span events | at its end |
+| `memory episode` | the root: from the crossing of its first level to the moment from which normal held; peak, duration and time at each level as attributes, the events as span events, unless `HIGHWATER_SPAN_EVENTS=off` | at its end |
 | `memory episode begun` | a child from the crossing to the decision: makes an open episode visible | at once |
 | `memory elevated`, `memory high`, `memory critical` | a child for each stay at a level | when the level is left |
 
