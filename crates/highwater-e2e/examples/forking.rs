@@ -19,7 +19,7 @@ use highwater::Agent;
 highwater::jemalloc!();
 
 /// How often `hurried` forks.
-const FORKS: u32 = 300;
+const FORKS: u32 = 100;
 /// For all that a child does: what hangs is ended by its own alarm.
 const PATIENCE: u32 = 60;
 /// Longer than anything takes that waits for nobody, on a machine that has other things to do.

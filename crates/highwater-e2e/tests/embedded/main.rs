@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 mod examples;
 mod forks;
 mod runtimes;
+mod strains;
 
 /// A `service.instance.id` of its own, and the variable that sets it.
 fn instance() -> (String, String) {

@@ -1,0 +1,129 @@
+//! In a process that is short of something, or full of it: the host goes on, and what is missing is said or absent.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use highwater_e2e::peers::Lone;
+use highwater_e2e::process::{Process, Program};
+use highwater_e2e::wait::Stopwatch;
+use highwater_e2e::{binary, wait};
+
+/// The subject below the limit that the shell's `ulimit` sets.
+fn below(limit: &str, arguments: &[&str]) -> Program {
+    let shell = Program::at(Path::new("/bin/sh")).args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")]);
+    shell.arg(binary::example("strained")).args(arguments.iter().copied())
+}
+
+#[test]
+fn at_whichever_thread_the_system_gives_no_more_the_host_goes_on_and_it_is_said() {
+    // Each thread takes so much of the address space that one more of them fits from one run to the next.
+    const STACK: u64 = 256 << 20;
+    let runs = (0..=8).map(|threads: u64| {
+        let kib = (160 << 10) + threads * (STACK >> 10);
+        let program = below(&format!("-v {kib}"), &["nothing"]).with_input();
+        let mut program = program
+            .variables(&[("RUST_MIN_STACK", &STACK.to_string()), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")])
+            .start();
+        wait::until("the host goes on", || program.output().contains("went on").then_some(()));
+        program.close_input();
+        let took = program.wait_for_success();
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        assert_eq!(program.output(), "went on, resident memory is known: true\n");
+        let refused =
+            program.error().matches("the agent does not run, readings on demand do: cannot start a thread").count();
+        let started = program.error().contains("OTLP to http://127.0.0.1:9 every 10s");
+        assert!(refused <= 1 && (refused == 1 || started), "{}", program.error());
+        refused == 0
+    });
+    let runs: Vec<_> = runs.collect();
+    assert!(!runs[0] && runs[8], "with no thread the agent does not run, with all it does: {runs:?}");
+    assert!(runs.is_sorted(), "{runs:?}");
+}
+
+#[test]
+fn without_a_descriptor_left_at_the_start_numbers_and_delivery_come_once_there_are_some() {
+    let collector = Lone::started();
+    let mut program = short_of_descriptors("before", &collector);
+    assert_eq!(program.output(), "with all taken, resident memory is known: false\n", "unknown is absent");
+    assert!(collector.points().is_empty(), "nothing can be sent");
+    program.tell("");
+    arrives(&collector, "process.memory.usage");
+    let error = program.error();
+    assert_eq!(error.matches("cannot send").count(), 1, "{error}");
+    ends_well(program);
+}
+
+#[test]
+fn without_a_descriptor_left_later_on_the_agent_reads_on_from_those_that_it_keeps() {
+    let collector = Lone::started();
+    let mut program = short_of_descriptors("after", &collector);
+    assert_eq!(program.output(), "with all taken, resident memory is known: true\n");
+    program.tell("");
+    arrives(&collector, "process.memory.usage");
+    ends_well(program);
+}
+
+#[track_caller]
+fn short_of_descriptors(when: &str, collector: &Lone) -> Process {
+    let program = below("-n 48", &["descriptors", when]).with_input();
+    let program = program
+        .variables(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.http()), ("OTEL_METRIC_EXPORT_INTERVAL", "200")])
+        .start();
+    wait::until("it has a sample with all taken", || program.output().ends_with('\n').then_some(()));
+    program
+}
+
+#[track_caller]
+fn arrives(collector: &Lone, metric: &str) {
+    let arrived = || collector.points().iter().any(|point| point.metric() == metric).then_some(());
+    wait::until(&format!("the collector has {metric}"), arrived);
+}
+
+#[track_caller]
+fn ends_well(mut program: Process) {
+    program.tell("");
+    program.close_input();
+    program.wait_for_success();
+    assert!(program.output().ends_with("given back\ndelivery: delivering\n"), "{}", program.output());
+}
+
+#[test]
+fn among_ten_thousand_threads_the_agent_stays_within_a_hundredth_of_a_core() {
+    stays_cheap("10000", "background_thread:true");
+}
+
+#[test]
+fn over_128_arenas_the_agent_stays_within_a_hundredth_of_a_core() {
+    stays_cheap("256", "background_thread:true,narenas:128");
+}
+
+#[track_caller]
+fn stays_cheap(threads: &str, jemalloc: &str) {
+    let subject = Program::at(&binary::example("strained")).args(["threads", threads]).with_input();
+    let mut subject = subject.variables(&[("_RJEM_MALLOC_CONF", jemalloc), ("OTEL_SDK_DISABLED", "true")]).start();
+    wait::until("the agent runs", || subject.output().contains("ready").then_some(()));
+    // After its start, which costs more.
+    wait::until("the first samples are taken", || (watching(&subject) > Duration::ZERO).then_some(()));
+    let (before, clock) = (watching(&subject), Stopwatch::start());
+    wait::until("time passes", || (clock.elapsed() > Duration::from_secs(10)).then_some(()));
+    let (spent, elapsed) = (watching(&subject) - before, clock.elapsed());
+    println!("{threads} threads, {jemalloc}: {spent:?} of {elapsed:?}");
+    assert!(spent * 100 < elapsed, "{spent:?} of {elapsed:?}");
+    subject.tell("");
+    subject.wait_for_success();
+    let counted = subject.output().lines().last().and_then(|line| line.strip_suffix(" threads")?.parse::<u64>().ok());
+    assert!(counted > threads.parse().ok(), "{}", subject.output());
+}
+
+/// The processor time of the watch thread.
+fn watching(process: &Process) -> Duration {
+    let tasks = fs::read_dir(format!("/proc/{}/task", process.id())).unwrap().flatten();
+    let time = tasks.filter_map(|task| {
+        let name = fs::read_to_string(task.path().join("comm")).ok()?;
+        // The kernel keeps 15 bytes of a name.
+        let time = fs::read_to_string(task.path().join("schedstat")).ok().filter(|_| name == "highwater-watch\n")?;
+        time.split(' ').next()?.parse().ok()
+    });
+    time.map(Duration::from_nanos).sum()
+}
