@@ -41,7 +41,7 @@ test: peers ## Run all tests, against the real collector, Prometheus and Jaeger
 	$(CARGO) test -p highwater-e2e
 
 .PHONY: check
-check: ## Check format, lints, docs, licences, duplicate dependencies and packages
+check: ## Check format, lints, docs, licences, dependencies, public interface and packages
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	# One package and one feature at a time: a workspace has the features of all its packages at once.
@@ -56,7 +56,7 @@ check: ## Check format, lints, docs, licences, duplicate dependencies and packag
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps -p highwater-model -p highwater-sources -p highwater --all-features
 	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked --no-default-features
 	$(CARGO) deny check licenses bans sources
-	$(CARGO) test -p highwater-e2e --test dependencies
+	$(CARGO) test -p highwater-e2e --test dependencies --test public_api
 	# In a folder of its own: what an earlier run built of the same version would be verified in place of what is packed now.
 	packages=$$(mktemp -d) && trap 'rm -rf "$$packages"' EXIT && \
 		$(CARGO) package -p highwater-model -p highwater-sources -p highwater --allow-dirty --target-dir "$$packages"
