@@ -90,6 +90,11 @@ portable: $(NO_JEMALLOC) ## Check the published crates for other systems and wit
 $(NO_JEMALLOC):
 	mkdir -p $(@D) && touch $@
 
+.PHONY: advisories
+advisories: ## Check the dependencies against the advisories of RustSec (needs its database from GitHub)
+	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked --no-default-features
+	$(CARGO) deny check advisories
+
 # Without a sanitizer, which looks for what only unsafe code can do: the parsers have none, and run twice as often.
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for FUZZ_TIME seconds each (needs a nightly compiler)

@@ -32,21 +32,50 @@ fn version(text: &str) -> [u32; 3] {
     [(); 3].map(|()| parts.next().unwrap_or_default())
 }
 
-#[test]
-fn the_default_features_with_jemalloc_bring_at_most_60_crates_and_no_async_runtime() {
-    let crates = crates(&["--features", "jemalloc"]);
-    println!("{} crates", crates.len());
-    assert!(crates.len() <= 60, "{crates:#?}");
-    for runtime in ["tokio", "reqwest", "hyper", "tonic"] {
-        assert!(!crates.iter().any(|name| name.starts_with(&format!("{runtime} "))), "{runtime} in {crates:#?}");
-    }
-}
+/// Runtimes and clients that a host may have, and must not get from the agent unasked.
+const STACKS: [&str; 4] = ["tokio", "reqwest", "hyper", "tonic"];
 
 #[test]
 fn without_default_features_there_are_at_most_12_crates() {
-    let crates = crates(&["--no-default-features"]);
-    println!("{} crates", crates.len());
-    assert!(crates.len() <= 12, "{crates:#?}");
+    holds(&["--no-default-features"], 12, &[]);
+}
+
+#[test]
+fn the_default_features_with_jemalloc_bring_at_most_60_crates_and_no_async_runtime() {
+    holds(&["--features", "jemalloc"], 60, &[]);
+}
+
+#[test]
+fn with_gzip_there_are_at_most_65_crates_and_no_async_runtime() {
+    holds(&["--features", "jemalloc,gzip"], 65, &[]);
+}
+
+#[test]
+fn with_tls_there_are_at_most_72_crates_and_of_tokio_no_runtime() {
+    holds(&["--features", "jemalloc,tls"], 72, &["tokio"]);
+    let features = cargo(&["tree", "-p", "highwater", "--features", "tls", "-i", "tokio", "-e", "normal,features"]);
+    assert!(!features.contains("tokio feature \"rt\""), "{features}");
+}
+
+#[test]
+fn with_grpc_there_are_at_most_70_crates_and_neither_tonic_nor_hyper() {
+    holds(&["--features", "jemalloc,grpc"], 70, &["tokio"]);
+}
+
+#[test]
+fn with_all_features_there_are_at_most_86_crates() {
+    holds(&["--all-features"], 86, &["tokio"]);
+}
+
+/// With these features there are at most so many crates, and of [`STACKS`] only those in `allowed`.
+#[track_caller]
+fn holds(features: &[&str], at_most: usize, allowed: &[&str]) {
+    let crates = crates(features);
+    println!("{features:?}: {} crates", crates.len());
+    assert!(crates.len() <= at_most, "{}: {crates:#?}", crates.len());
+    for stack in STACKS.into_iter().filter(|stack| !allowed.contains(stack)) {
+        assert!(!crates.iter().any(|name| name.starts_with(&format!("{stack} "))), "{stack} in {crates:#?}");
+    }
 }
 
 #[test]
