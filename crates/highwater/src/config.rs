@@ -29,7 +29,9 @@ use otlp::Exports;
 
 pub(crate) use environment::*;
 pub use route::Protocol;
-pub(crate) use route::{Exporter, Route, Tls};
+#[cfg(feature = "otlp")]
+pub(crate) use route::Tls;
+pub(crate) use route::{Exporter, Route};
 
 mod endpoint;
 mod environment;

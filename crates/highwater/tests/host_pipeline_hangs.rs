@@ -1,5 +1,6 @@
 //! A host's own provider that hangs: it holds up what is the host's, and nothing of the agent's own.
 #![cfg(feature = "otlp")]
+#![allow(clippy::unwrap_used, reason = "test code, outside of test functions")]
 #![allow(clippy::disallowed_methods, reason = "the test's own deadlines")]
 #![allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test")]
 

@@ -32,6 +32,10 @@ pub(super) struct Trust {
 #[derive(Debug)]
 pub(super) struct Credentials {
     contents: Contents,
+    #[cfg_attr(
+        not(feature = "grpc"),
+        allow(dead_code, reason = "for gRPC; made for both, since making it tells whether the files fit together")
+    )]
     config: Arc<ClientConfig>,
     http: TlsConfig,
 }
