@@ -9,14 +9,14 @@ FUZZ_VERSION := 0.13.2
 FUZZ_TIME ?= 600
 
 # One of each kind: macOS, Windows, a BSD, a C library of its own, 32 bits.
-FOREIGN := aarch64-apple-darwin x86_64-pc-windows-msvc x86_64-unknown-freebsd x86_64-unknown-linux-musl i686-unknown-linux-gnu
+FOREIGN := aarch64-apple-darwin x86_64-pc-windows-gnu x86_64-unknown-freebsd x86_64-unknown-linux-musl i686-unknown-linux-gnu
 # A processor without any system, for the crate that needs none.
 BARE := thumbv7em-none-eabi
 # Each feature that a service can turn on, from the manifest.
 FEATURES := $(shell awk '/^\[/{features = /^\[features\]/} features && /^[a-z0-9-]+ = /{print $$1}' crates/highwater/Cargo.toml)
 # The oldest Rust that the published crates state.
 OLDEST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
-# Stands for jemalloc's library where only Rust is checked: then no C compiler for the other system is needed.
+# Stands for jemalloc's library where only Rust is checked; `true` stands for the compiler of ring's C.
 NO_JEMALLOC := target/portable/libjemalloc.a
 
 .DEFAULT_GOAL := help
@@ -75,16 +75,17 @@ bench: ## Measure: readings, the agent's heap and exports, the demo's throughput
 portable: $(NO_JEMALLOC) ## Check the published crates for other systems and with the oldest Rust that they state
 	@lacks() { echo "portable: $$1 is NOT CHECKED: rustup cannot give it here" >&2; }; \
 	has() { rustup target add $$1 >/dev/null 2>&1 || { lacks $$1; return 1; }; }; \
-	export JEMALLOC_OVERRIDE=$(abspath $(NO_JEMALLOC)); set -e; \
+	export JEMALLOC_OVERRIDE=$(abspath $(NO_JEMALLOC)) TARGET_CC=true TARGET_AR=true; set -e; \
 	for target in $(FOREIGN); do \
-		if has $$target; then for features in --no-default-features "" "--features jemalloc"; do \
+		if has $$target; then for features in --no-default-features "" --all-features; do \
 			echo "portable: highwater $$features for $$target"; \
 			$(CARGO) clippy -q -p highwater $$features --target $$target -- -D warnings; \
 		done; fi; \
 	done; \
 	if has $(BARE); then echo "portable: highwater-model for $(BARE)"; $(CARGO) check -q -p highwater-model --target $(BARE); fi; \
 	if rustup toolchain install $(OLDEST) --profile minimal >/dev/null 2>&1; then \
-		echo "portable: highwater with Rust $(OLDEST)"; $(CARGO) +$(OLDEST) check -q -p highwater --all-features; \
+		echo "portable: highwater with Rust $(OLDEST)"; unset TARGET_CC TARGET_AR; \
+		$(CARGO) +$(OLDEST) check -q -p highwater --all-features; \
 	else lacks "Rust $(OLDEST)"; fi
 
 $(NO_JEMALLOC):
