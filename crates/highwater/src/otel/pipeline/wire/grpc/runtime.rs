@@ -5,9 +5,9 @@ use std::future::Future;
 use std::io;
 use std::thread;
 
+use opentelemetry::Context;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
-use tracing::Dispatch;
 
 /// The way to the thread, which ends when this is dropped: at once, without anybody who waits for it.
 #[derive(Debug)]
@@ -23,9 +23,12 @@ impl Runtime {
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel();
         thread::Builder::new().name("highwater-grpc".to_owned()).spawn(move || {
-            // What h2 has to say of each frame is not for the host's log, and the host's log not for this thread.
-            tracing::dispatcher::with_default(&Dispatch::none(), || drop(runtime.block_on(ended)));
+            // What h2 has to say of each frame is not for a host that sends its log by OpenTelemetry. From a host's log itself
+            // it is kept by its level; a subscriber for this thread alone would make tracing believe that there is one for all.
+            let quiet = Context::enter_telemetry_suppressed_scope();
+            let _ = runtime.block_on(ended);
             runtime.shutdown_background();
+            drop(quiet);
         })?;
         Ok(Self { handle, _end: end })
     }
