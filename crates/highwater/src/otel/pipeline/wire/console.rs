@@ -65,7 +65,9 @@ impl Console {
     }
 
     fn introduce(&self, text: &mut String, resource: Option<Resource>) {
-        if let Some(resource) = resource.filter(|_| !self.introduced.swap(true, Ordering::Relaxed)) {
+        if let Some(mut resource) = resource.filter(|_| !self.introduced.swap(true, Ordering::Relaxed)) {
+            // As they come, they are in no order.
+            resource.attributes.sort_by(|one, other| one.key.cmp(&other.key));
             add(text, format_args!("resource of the {}{}", self.signal.as_str(), Attributes(&resource.attributes)));
         }
     }
