@@ -3,7 +3,10 @@
 
 use std::ffi::OsString;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
+
 use crate::config::{Config, variables};
+use crate::otel;
 
 /// Whatever stands in the environment, the settings can be used and each error helps.
 pub fn environment(get: impl Fn(&str) -> Option<OsString>) {
@@ -14,4 +17,14 @@ pub fn environment(get: impl Fn(&str) -> Option<OsString>) {
         assert!(variables().any(|name| name == error.key), "{error}");
         assert!(!error.remedy.is_empty() && !error.to_string().contains('\n'), "{error}");
     }
+}
+
+/// Whatever a collector answers, the agent knows what to do.
+pub fn answer<'a>(status: u16, lines: impl Iterator<Item = &'a [u8]>, body: &[u8]) {
+    let header = |line: &[u8]| {
+        let at = line.iter().position(|byte| *byte == b':')?;
+        let name = HeaderName::from_bytes(line.get(..at)?).ok()?;
+        Some((name, HeaderValue::from_bytes(line.get(at.checked_add(1)?..)?.trim_ascii()).ok()?))
+    };
+    otel::heard(status, lines.filter_map(header).collect::<HeaderMap>(), body);
 }

@@ -34,6 +34,9 @@ mod records;
 mod resource;
 mod spans;
 
+#[cfg(fuzzing)]
+pub(crate) use pipeline::heard;
+
 #[cfg(feature = "otlp")]
 pub use pipeline::view;
 pub use resource::resource;

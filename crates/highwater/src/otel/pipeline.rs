@@ -53,6 +53,9 @@ mod encoded;
 mod outbox;
 mod wire;
 
+#[cfg(fuzzing)]
+pub(crate) use wire::heard;
+
 /// The view that keeps the agent's instruments small: for hosts that pass a meter provider of the SDK's own.
 ///
 /// Without it the SDK reserves room for 2,000 attribute sets an instrument, 4.4 MB for the core set. It matches the agent's

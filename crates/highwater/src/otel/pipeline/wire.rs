@@ -114,6 +114,17 @@ fn taken(response: &[u8]) -> Answer {
     }
 }
 
+/// What a collector's answer means, by HTTP and by gRPC: for the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn heard(status: u16, headers: HeaderMap, body: &[u8]) {
+    let Ok(status) = http::StatusCode::from_u16(status) else { return };
+    for answer in [http_protobuf::heard(status, &headers, body), grpc::heard(status, headers, body)] {
+        if let Answer::TakenInPart { rejected, .. } = answer {
+            assert!(rejected > 0);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsPartialSuccess;

@@ -127,6 +127,12 @@ fn message(body: &Body) -> Option<Bytes> {
     Some([&prefix, &body.bytes[..]].concat().into())
 }
 
+/// For the fuzz targets.
+#[cfg(fuzzing)]
+pub(super) fn heard(http: http::StatusCode, headers: HeaderMap, message: &[u8]) -> Answer {
+    status::answer(connection::Reply { http, headers, message: message.to_vec() })
+}
+
 /// The message of an answer, without what gRPC puts before it.
 fn content(message: &[u8]) -> &[u8] {
     message.get(5..).unwrap_or_default()

@@ -148,6 +148,12 @@ fn answer(status: StatusCode, headers: &HeaderMap, body: &[u8], now: SystemTime)
     }
 }
 
+/// For the fuzz targets.
+#[cfg(fuzzing)]
+pub(super) fn heard(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
+    answer(status, headers, body, Clock::date())
+}
+
 /// Seconds, or a date.
 fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let date = |text| httpdate::parse_http_date(text).ok().map(|at| at.duration_since(now).unwrap_or_default());
