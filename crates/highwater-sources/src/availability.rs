@@ -5,6 +5,8 @@
 
 use std::{fmt, io};
 
+use crate::cgroup::MAX_DEPTH;
+
 /// Where numbers come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
@@ -86,6 +88,9 @@ impl fmt::Display for Reason {
             Fault::Os(code) => write!(f, "{}", io::Error::from_raw_os_error(code)),
             Fault::Malformed => f.write_str("its content is not understood"),
             Fault::Unseen => f.write_str("the kernel names it, but it is not mounted where this process can see it"),
+            Fault::TooDeep => {
+                write!(f, "it is nested more than {MAX_DEPTH} deep, and limits above that are not looked for")
+            }
         }
     }
 }
@@ -99,6 +104,8 @@ pub(crate) enum Fault {
     Malformed,
     /// The kernel says that it exists, but there is no way to it.
     Unseen,
+    /// It has more ancestors than are read.
+    TooDeep,
 }
 
 impl Fault {

@@ -1,8 +1,9 @@
 //! The cgroups that this process is in: which limits stand over it, and what is used of each.
 //!
-//! The process's own directory and its ancestors up to the mount point form a chain of at most [`MAX_DEPTH`] directories.
-//! Each limit in the chain is a candidate, with what is used in that same directory. Only directories that matter are
-//! read at a sample: those with a limit, or the process's own where none has one.
+//! The process's own directory and its ancestors up to the mount point form a chain of at most [`MAX_DEPTH`] directories;
+//! on v1 it ends below the first that does not count what is used below it. Each limit in the chain is a candidate, with
+//! what is used in that same directory. Only directories that matter are read at a sample: those with a limit, or the
+//! process's own where none has one.
 
 use std::path::{Path, PathBuf};
 
@@ -14,19 +15,23 @@ use self::locate::{Hierarchy, Located, Version};
 use crate::availability::{Availability, Fault, Reason};
 use crate::file::{Kept, Scratch, read_whole};
 use crate::parse::{keyed, pressure};
+use crate::platform;
 
 mod counts;
 mod directory;
 mod locate;
 
-/// The directories that are kept, from the process's own upwards; limits above them are not seen. Kubernetes nests four
-/// deep, a user session of systemd five, and each directory costs two descriptors, one with a limit six.
-pub(crate) const MAX_DEPTH: usize = 8;
+/// The directories that are kept, from the process's own upwards. It bounds the descriptors: each directory costs two,
+/// one with a limit six. Kubernetes nests four deep, a user session of systemd five; of a tree that is deeper than this it
+/// is said that limits may be above.
+pub(crate) const MAX_DEPTH: usize = 32;
 
 /// The kept files of all cgroups that matter to this process.
 #[derive(Debug)]
 pub(crate) struct Cgroups {
     root: PathBuf,
+    /// `/proc/self`.
+    own: PathBuf,
     membership: Kept,
     /// What `membership` said when the chain was opened.
     seen: Vec<u8>,
@@ -53,9 +58,11 @@ struct Chain {
 impl Cgroups {
     pub(crate) fn open(root: &Path, scratch: &mut Scratch) -> Self {
         let proc = root.join("proc");
+        let own = proc.join("self");
         let mut cgroups = Self {
             root: root.to_path_buf(),
-            membership: Kept::open(&proc.join("self"), "cgroup"),
+            membership: Kept::open(&own, "cgroup"),
+            own,
             seen: Vec::new(),
             meminfo: Kept::open(&proc, "meminfo"),
             chain: Chain::default(),
@@ -142,8 +149,14 @@ impl Cgroups {
 
     fn locate(&mut self, scratch: &mut Scratch) {
         let content = self.membership.read(scratch, |content| Some(content.to_vec()));
-        let Some(content) = content else { return };
-        let mounts = match read_whole(&self.root.join("proc/self/mountinfo")) {
+        let Some(content) = content else {
+            // A kernel without cgroups has the other files of the process; without any, nobody knows of a limit.
+            if platform::HAS_PROC && !self.own.exists() {
+                self.located = Availability::Unavailable(Reason::new("/proc/self", Fault::Os(libc::ENOENT)));
+            }
+            return;
+        };
+        let mounts = match read_whole(&self.own.join("mountinfo")) {
             Ok(mounts) => mounts,
             Err(error) => {
                 self.located = Availability::Unavailable(Reason::new("mountinfo", Fault::from(error)));
@@ -151,28 +164,22 @@ impl Cgroups {
             }
         };
         let Located { memory, unified } = locate::locate(&content, &mounts);
-        let chain = match memory {
-            Ok(hierarchy) => {
-                self.located = match &hierarchy {
-                    Some(hierarchy) if hierarchy.whole => Availability::Available,
-                    // The limits of ancestors are known; those of the process's own cgroup are not.
-                    Some(_) => Availability::Unavailable(Reason::new("cgroup", Fault::Unseen)),
-                    None => Availability::Absent,
-                };
-                Chain::open(&self.root, hierarchy.as_ref(), unified.as_ref())
+        let (located, chain) = match memory {
+            Ok(None) => (Availability::Absent, Chain::default()),
+            Ok(Some(hierarchy)) => {
+                (hierarchy.availability(&self.root), Chain::open(&self.root, &hierarchy, unified.as_ref()))
             }
-            Err(reason) => {
-                self.located = Availability::Unavailable(reason);
-                Chain::default()
-            }
+            Err(reason) => (Availability::Unavailable(reason), Chain::default()),
         };
         // A limit that was known must not vanish because a file could not be opened this time: then `used` would change
-        // its meaning without a word. The old directories stay, unreadable, until the new ones can be opened.
-        let fault = self.located.and(chain.limits());
+        // its meaning without a word. The old directories stay, unreadable, until the new ones can be opened. Where the
+        // process is known to be elsewhere, out of sight, they are not its own any more.
+        let fault = chain.limits();
         if matches!(fault, Availability::Unavailable(_)) && self.is_limited() {
             self.located = fault;
             return;
         }
+        self.located = located;
         self.chain = chain;
         self.seen = content;
     }
@@ -191,15 +198,16 @@ impl Cgroups {
 }
 
 impl Chain {
-    fn open(root: &Path, memory: Option<&Hierarchy>, unified: Option<&Hierarchy>) -> Self {
-        let Some(memory) = memory else { return Self::default() };
+    fn open(root: &Path, memory: &Hierarchy, unified: Option<&Hierarchy>) -> Self {
         let unified_pressure = match memory.version {
             Version::V1 => unified.and_then(|unified| directory::pressure(&unified.folders(root).next()?)),
             Version::V2 => None,
         };
-        let directories = memory.folders(root).take(MAX_DEPTH).map(|folder| Directory::open(folder, memory.version));
+        let own = memory.folders(root).take(1);
+        let above = memory.folders(root).skip(1).take_while(|above| directory::counts_below(above, memory.version));
+        let folders = own.chain(above).take(MAX_DEPTH);
         Self {
-            directories: directories.collect(),
+            directories: folders.map(|folder| Directory::open(folder, memory.version)).collect(),
             own: None,
             reported: None,
             unified_pressure,

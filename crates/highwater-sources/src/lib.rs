@@ -47,7 +47,7 @@
 //! jemalloc's epoch adds 6 to 7 us for each arena in use: time a sample, and stretch the interval where it is dear. Never
 //! read here are `smaps` and `smaps_rollup`, which stall each `mmap` of the program for the whole walk.
 //!
-//! Kept descriptors: six of the process, two for each cgroup directory up to eight, three or four more for each directory
+//! Kept descriptors: six of the process, two for each cgroup directory (of at most 32), three or four more for each directory
 //! with a limit.
 //!
 //! # Platforms

@@ -77,3 +77,27 @@ impl ProcessFiles {
         pages.checked_mul(self.page?).map(Bytes::new)
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_pages_count_pages_of_the_systems_size() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("proc/self");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("statm"), "3000 300 100 10 0 400 0\n").unwrap();
+        let mut files = ProcessFiles::open(root.path());
+        let mut read = |page: Option<u64>| {
+            files.page = page;
+            let process = files.read(&mut Scratch::new());
+            (process.rss, process.address_space, files.glance(&mut Scratch::new()))
+        };
+        for page in [4 << 10, 16 << 10, 64 << 10] {
+            let pages = |pages| Some(Bytes::new(pages * page));
+            assert_eq!(read(Some(page)), (pages(300), pages(3000), pages(200)));
+        }
+        assert_eq!(read(None), (None, None, None), "unknown is absent");
+    }
+}

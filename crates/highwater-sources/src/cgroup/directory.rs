@@ -9,8 +9,8 @@ use super::counts;
 use super::locate::Version;
 use super::within;
 use crate::availability::Availability;
-use crate::file::{Kept, Scratch};
-use crate::parse::{keyed, memory_stat};
+use crate::file::{Kept, Scratch, read_whole};
+use crate::parse::{keyed, memory_stat, number};
 use crate::platform;
 
 /// A directory with its files for limits, which are open from the start, and those for use, which are opened when needed.
@@ -145,7 +145,7 @@ impl Directory {
         let events = self.files.as_mut().map(|files| &mut files.events);
         match self.version {
             Version::V1 => CgroupEvents {
-                max: events.and_then(|file| file.read(scratch, crate::parse::number)),
+                max: events.and_then(|file| file.read(scratch, number)),
                 oom_kills: self.own_kills.as_mut().and_then(|file| file.read(scratch, keyed::oom_kills)),
                 ..CgroupEvents::default()
             },
@@ -241,6 +241,14 @@ impl Files {
             file.retry();
         }
     }
+}
+
+/// Whether the cgroup at `path` counts what is used in those below it: only then does its limit bind them.
+///
+/// Before Linux 5.11 a v1 cgroup need not, by `memory.use_hierarchy`, which cannot change while there are any below.
+pub(super) fn counts_below(path: &Path, version: Version) -> bool {
+    let own_alone = |content: Vec<u8>| number(&content) == Some(0);
+    version == Version::V2 || !read_whole(&path.join("memory.use_hierarchy")).is_ok_and(own_alone)
 }
 
 /// The pressure of the unified cgroup at `path`.

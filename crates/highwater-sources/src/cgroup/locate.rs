@@ -6,7 +6,8 @@
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-use crate::availability::{Fault, Reason};
+use super::MAX_DEPTH;
+use crate::availability::{Availability, Fault, Reason};
 use crate::parse::membership;
 use crate::parse::mountinfo::{self, Mount};
 
@@ -43,6 +44,20 @@ impl Hierarchy {
     pub(super) fn folders(&self, root: &Path) -> impl Iterator<Item = PathBuf> {
         let point = root.join(relative(&self.point));
         self.below.ancestors().map(move |below| if below == Path::new("") { point.clone() } else { point.join(below) })
+    }
+
+    /// Whether all limits over the process can be seen from here.
+    pub(super) fn availability(&self, root: &Path) -> Availability {
+        let fault = if !self.whole {
+            // The limits of ancestors are known; those of the process's own cgroup are not.
+            Fault::Unseen
+        } else if self.version == Version::V2 && self.folders(root).nth(MAX_DEPTH).is_some() {
+            // On v1 the last directory answers for those above it.
+            Fault::TooDeep
+        } else {
+            return Availability::Available;
+        };
+        Availability::Unavailable(Reason::new("cgroup", fault))
     }
 }
 

@@ -136,19 +136,33 @@ fn a_mount_point_may_have_a_blank_in_its_name() {
 }
 
 #[test]
-fn limits_are_seen_up_to_the_eighth_directory() {
+fn limits_are_seen_up_to_the_thirty_second_directory_and_a_deeper_place_is_a_finding() {
     let path = |depth: usize| (1..=depth).map(|n| n.to_string()).collect::<Vec<_>>().join("/");
-    for (limited, seen) in [(3, true), (2, false)] {
-        let tree = Tree::v2(&format!("/{}", path(10)));
-        for depth in 1..=10 {
+    // The mount point is a directory too.
+    for (depth, limited, seen) in [(31, 1, true), (32, 1, true), (33, 2, true), (33, 1, false)] {
+        let tree = Tree::v2(&format!("/{}", path(depth)));
+        for depth in 1..=depth {
             tree.v2_directory(&path(depth), "max", 200);
         }
         tree.v2_directory(&path(limited), &(512 * MIB).to_string(), 200);
-        assert_eq!(
-            sample(&mut tree.open()).limit.is_some(),
-            seen,
-            "the tenth is the process's own, {limited} is limited"
-        );
+        let mut sources = tree.open();
+        assert_eq!(sample(&mut sources).limit.is_some(), seen, "{depth} deep, {limited} is limited");
+        let deeper = reason(&sources, Source::Cgroup).contains("nested more than 32 deep");
+        assert_eq!(deeper, depth > 31, "{}", reason(&sources, Source::Cgroup));
+    }
+}
+
+#[test]
+fn a_v1_ancestor_that_does_not_count_its_children_does_not_bind_them() {
+    for (hierarchical, bound) in [("1\n", 256), ("0\n", 512)] {
+        let tree = Tree::v1("/pod/app", "/");
+        tree.v1_directory("", NONE, NONE, 4000);
+        tree.v1_directory("pod", 256 * MIB, 256 * MIB, 250);
+        tree.v1_directory("pod/app", 512 * MIB, bound * MIB, 200);
+        // A directory that counts only itself says so of those below it, not of itself.
+        tree.write("sys/fs/cgroup/memory/pod/memory.use_hierarchy", hierarchical);
+        tree.write("sys/fs/cgroup/memory/pod/app/memory.use_hierarchy", "0\n");
+        assert_eq!(sample(&mut tree.open()).limit.unwrap().bytes, Bytes::mib(bound), "{hierarchical}");
     }
 }
 

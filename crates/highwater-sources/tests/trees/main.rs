@@ -146,17 +146,3 @@ fn the_process_says_when_it_started_and_where() {
     assert_eq!(process_start_time(empty.path()), None);
     assert_eq!(container_id(empty.path()), None);
 }
-
-#[test]
-fn nothing_can_be_read_where_there_is_nothing() {
-    let tree = Tree::new();
-    tree.remove("proc");
-    let mut sources = tree.open();
-    let sample = sample(&mut sources);
-    assert_eq!((sample.used, sample.limit, sample.cgroup), (None, None, None));
-    assert_eq!(sample.process, highwater_model::Process::default());
-    assert_eq!(availability(&sources, Source::Cgroup), Availability::Absent);
-    assert!(reason(&sources, Source::Proc).starts_with("statm: No such file"), "{}", reason(&sources, Source::Proc));
-    sources.refresh();
-    assert_eq!(glance(&mut sources).used, None);
-}

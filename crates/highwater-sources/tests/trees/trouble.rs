@@ -167,6 +167,48 @@ fn a_known_limit_does_not_vanish_because_the_new_place_cannot_be_read() {
     assert_eq!(availability(&sources, Source::Cgroup), Availability::Available);
 }
 
+#[test]
+fn the_limits_of_a_place_that_the_process_left_for_one_out_of_sight_are_no_longer_its_own() {
+    let tree = Tree::v2("/");
+    tree.write("proc/self/mountinfo", "31 1 0:26 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n");
+    tree.v2_directory("", &(512 * MIB).to_string(), 200);
+    let mut sources = tree.open();
+    assert_eq!(sample(&mut sources).limit.unwrap().bytes, Bytes::mib(512));
+    // Out of the namespace whose root is mounted.
+    tree.write("proc/self/cgroup", "0::/../elsewhere\n");
+    sources.refresh();
+    let elsewhere = sample(&mut sources);
+    assert_eq!((elsewhere.limit, elsewhere.used, elsewhere.cgroup), (None, Some(OWN), None));
+    assert!(reason(&sources, Source::Cgroup).contains("not mounted"), "{}", reason(&sources, Source::Cgroup));
+    tree.write("proc/self/cgroup", "0::/\n");
+    sources.refresh();
+    assert_eq!(sample(&mut sources).limit.unwrap().bytes, Bytes::mib(512));
+    assert_eq!(availability(&sources, Source::Cgroup), Availability::Available);
+}
+
+#[test]
+fn without_proc_nobody_knows_of_a_limit() {
+    let tree = Tree::new();
+    tree.remove("proc");
+    let mut sources = tree.open();
+    let blind = sample(&mut sources);
+    assert_eq!((blind.used, blind.limit, blind.cgroup), (None, None, None));
+    assert_eq!(blind.process, highwater_model::Process::default());
+    sources.refresh();
+    assert_eq!(glance(&mut sources).used, None);
+    let why = "No such file or directory (os error 2)";
+    assert_eq!(reason(&sources, Source::Cgroup), format!("/proc/self: {why}"));
+    assert_eq!(reason(&sources, Source::Proc), format!("statm: {why}"));
+
+    let seen = Tree::v2("/app");
+    seen.v2_directory("app", &(512 * MIB).to_string(), 200);
+    std::fs::rename(seen.path().join("proc"), tree.path().join("proc")).unwrap();
+    std::fs::rename(seen.path().join("sys"), tree.path().join("sys")).unwrap();
+    sources.refresh();
+    assert_eq!((sample(&mut sources).used, sample(&mut sources).limit.unwrap().bytes), (mib(140), Bytes::mib(512)));
+    assert_eq!(availability(&sources, Source::Cgroup), Availability::Available);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
