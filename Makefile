@@ -96,6 +96,16 @@ advisories: ## Check the dependencies against the advisories of RustSec (needs i
 	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked --no-default-features
 	$(CARGO) deny check advisories
 
+# What threads share without a channel between them, on weak memory and in MIRI_SEEDS orders. Not by loom: the one table of
+# atomics fills `OnceLock`s, which loom has none of, and the rest are plain mutexes, where it would show nothing.
+MIRI_SEEDS ?= 16
+.PHONY: miri
+miri: ## Run the tests of what threads share under Miri, in many orders (needs a nightly compiler with miri)
+	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-many-seeds=0..$(MIRI_SEEDS)" \
+		$(CARGO) +nightly miri test -p highwater-sources --lib regions
+	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-many-seeds=0..$(MIRI_SEEDS)" \
+		$(CARGO) +nightly miri test -p highwater --lib -- finished latest delivery
+
 # Without a sanitizer, which looks for what only unsafe code can do: the parsers have none, and run twice as often.
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for FUZZ_TIME seconds each (needs a nightly compiler)
