@@ -113,7 +113,7 @@ fn the_console_has_the_metrics_the_events_and_the_spans() {
     for signal in ["metrics", "logs", "traces"] {
         let resource = format!("resource of the {signal} ");
         let said: Vec<_> = output.lines().filter(|line| line.starts_with(&resource)).collect();
-        assert!(matches!(said[..], [said] if said.contains(" service.name=\"cart\" ")), "{signal}: {said:?}");
+        assert!(matches!(said[..], [said] if said.contains(" service.name=\"cart\" telemetry.")), "{signal}: {said:?}");
     }
     let lines = |beginning: &str| output.lines().filter(|line| line.starts_with(beginning)).collect::<Vec<_>>();
     let limit = lines("metric highwater.memory.limit ");
