@@ -17,7 +17,7 @@ use opentelemetry_http::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use prost::Message;
 
-use crate::config::{Exporter, Protocol, Route};
+use crate::config::{Exporter, Protocol, Route, Tls};
 use crate::signal::{Signal, Signals};
 
 mod console;
@@ -102,6 +102,28 @@ fn headers(route: &Route) -> HeaderMap {
         Some((name, value))
     };
     route.headers.iter().filter_map(header).collect()
+}
+
+/// Whether who is at the other end has closed the connection.
+fn lost_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
+
+/// Whether it says why, in the way of TLS.
+fn is_alert(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData && error.to_string().contains("alert")
+}
+
+/// What is said more of a connection that was closed. A collector that wants a certificate of its clients closes it only after
+/// the handshake, and its reason can get lost on the way.
+fn perhaps(tls: Option<&Tls>) -> &'static str {
+    match tls {
+        Some(Tls { client_certificate: None, .. }) => {
+            "; perhaps the collector wants a certificate of the agent's: OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE names one"
+        }
+        _ => "",
+    }
 }
 
 /// What a collector says of a request that it took. The answers for all signals are alike on the wire; one that cannot be

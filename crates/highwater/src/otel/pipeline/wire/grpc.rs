@@ -91,7 +91,7 @@ pub(super) struct Grpc {
 impl Wire for Grpc {
     /// The waiting is the calling thread's own: it ends in time whatever happens on the other.
     fn send(&self, body: &Body, at_most: Duration) -> Answer {
-        let none = move || Answer::Later { after: None, why: format!("no answer within {} ms", at_most.as_millis()) };
+        let none = move || Answer::Later { after: None, why: format!("no answer within {at_most:?}") };
         let Some(message) = message(body) else {
             return Answer::Refused { why: "a request of more than 4 GiB".to_owned() };
         };

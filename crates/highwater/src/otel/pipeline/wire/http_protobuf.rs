@@ -12,7 +12,7 @@ use ureq::config::ConfigBuilder;
 use ureq::typestate::AgentScope;
 
 use super::tls::{Credentials, Trust};
-use super::{ANSWER, Answer, Body, CONNECT, NAME, Wire, headers, taken};
+use super::{ANSWER, Answer, Body, CONNECT, NAME, Wire, headers, is_alert, lost_connection, perhaps, taken};
 use crate::clock::Clock;
 use crate::config::{Route, Tls};
 
@@ -32,11 +32,11 @@ impl Clients {
             None => {
                 let client =
                     Arc::new(tls.as_ref().map_or_else(|| Client::Plain(settings().build().into()), Client::over));
-                self.0.push((tls, Arc::clone(&client)));
+                self.0.push((tls.clone(), Arc::clone(&client)));
                 client
             }
         };
-        HttpProtobuf { client, url: route.url.clone(), headers: headers(route) }
+        HttpProtobuf { client, url: route.url.clone(), headers: headers(route), perhaps: perhaps(tls.as_ref()) }
     }
 }
 
@@ -89,6 +89,7 @@ pub(super) struct HttpProtobuf {
     client: Arc<Client>,
     url: String,
     headers: HeaderMap,
+    perhaps: &'static str,
 }
 
 impl HttpProtobuf {
@@ -124,13 +125,18 @@ impl Wire for HttpProtobuf {
             answer => answer,
         };
         // Whatever it is that came between, it can pass: a name that is not known yet, a certificate that was renewed.
-        answer.unwrap_or_else(|error| later(error.to_string()))
+        answer.unwrap_or_else(|error| later(explain(&error, self.perhaps)))
     }
 }
 
-fn lost_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+/// Says what went wrong, and what as a rule is the reason.
+fn explain(error: &ureq::Error, perhaps: &str) -> String {
+    match error {
+        // What came is no HTTP/1.
+        ureq::Error::Protocol(_) => format!("{error}; http/protobuf's port is as a rule 4318, 4317 is for gRPC"),
+        ureq::Error::Io(lost) if lost_connection(lost) || is_alert(lost) => format!("{error}{perhaps}"),
+        _ => error.to_string(),
+    }
 }
 
 /// What an answer means: OTLP names four statuses that are worth another try, and no others.

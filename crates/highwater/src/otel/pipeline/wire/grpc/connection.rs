@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use h2::Reason;
@@ -17,7 +17,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::super::tls::Trust;
-use super::super::{ANSWER, CONNECT};
+use super::super::{ANSWER, CONNECT, is_alert, lost_connection, perhaps};
 use crate::config::Tls;
 
 /// For the headers of an answer, which are few.
@@ -29,6 +29,7 @@ pub(super) struct Connection {
     port: u16,
     /// For https.
     trust: Option<Trust>,
+    perhaps: &'static str,
     /// Held by who connects: the others wait for that and use it.
     connecting: tokio::sync::Mutex<()>,
     warm: Mutex<Option<Arc<Warm>>>,
@@ -39,6 +40,8 @@ pub(super) struct Connection {
 struct Warm {
     requests: SendRequest<Bytes>,
     driver: AbortHandle,
+    /// Why it is closed, where something broke: a request on it hears of its end alone.
+    broken: Arc<OnceLock<String>>,
 }
 
 /// What a collector has answered.
@@ -59,6 +62,7 @@ impl Connection {
             host: host.to_owned(),
             port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
             trust: secure.then(|| Trust::of(tls)),
+            perhaps: perhaps(secure.then_some(tls)),
             connecting: tokio::sync::Mutex::default(),
             warm: Mutex::default(),
         }
@@ -67,14 +71,13 @@ impl Connection {
     /// Sends one request, and once more where the connection was closed in the very moment of its use.
     pub(super) async fn call(&self, request: &Request<()>, message: &Bytes) -> Result<Reply, String> {
         let (warm, fresh) = self.warm().await?;
-        let answer = match self.exchange(warm, request, message).await {
+        match self.exchange(warm, request, message).await {
             Err(_) if !fresh => {
                 let (warm, _) = self.warm().await?;
                 self.exchange(warm, request, message).await
             }
             answer => answer,
-        };
-        answer.map_err(explain)
+        }
     }
 
     /// The connection, and whether it was made now. What connecting may take includes waiting for another that connects.
@@ -90,7 +93,7 @@ impl Connection {
             *self.warm.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&warm));
             Ok((warm, true))
         };
-        timeout(CONNECT, connect).await.map_err(|_| format!("no connection within {} s", CONNECT.as_secs()))?
+        timeout(CONNECT, connect).await.map_err(|_| format!("no connection within {CONNECT:?}"))?
     }
 
     fn current(&self) -> Option<Arc<Warm>> {
@@ -100,12 +103,18 @@ impl Connection {
     async fn connect(&self) -> Result<Warm, String> {
         let stream = tcp(&self.host, self.port).await.map_err(|error| error.to_string())?;
         match &self.trust {
-            Some(trust) => handshake(trust.credentials()?.secure(stream, &self.host).await?).await,
-            None => handshake(stream).await,
+            Some(trust) => handshake(trust.credentials()?.secure(stream, &self.host).await?, self.perhaps).await,
+            None => handshake(stream, self.perhaps).await,
         }
     }
 
-    async fn exchange(&self, warm: Arc<Warm>, request: &Request<()>, message: &Bytes) -> Result<Reply, h2::Error> {
+    async fn exchange(&self, warm: Arc<Warm>, request: &Request<()>, message: &Bytes) -> Result<Reply, String> {
+        let broken = Arc::clone(&warm.broken);
+        let answer = self.ask(warm, request, message).await;
+        answer.map_err(|error| broken.get().cloned().unwrap_or_else(|| explain(&error, self.perhaps)))
+    }
+
+    async fn ask(&self, warm: Arc<Warm>, request: &Request<()>, message: &Bytes) -> Result<Reply, h2::Error> {
         let mut requests = warm.requests.clone();
         let mut sent = Sent { connection: self, warm, answered: false };
         requests = requests.ready().await?;
@@ -167,7 +176,7 @@ async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
                 return Ok(stream);
             }
             Ok(Err(error)) => last = error,
-            Err(_) => last = io::Error::other(format!("no connection within {} ms", share.as_millis())),
+            Err(_) => last = io::Error::other(format!("no connection within {share:?}")),
         }
     }
     Err(last)
@@ -185,24 +194,31 @@ async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(told.await.map_err(io::Error::other)??.collect())
 }
 
-async fn handshake<S>(stream: S) -> Result<Warm, String>
+async fn handshake<S>(stream: S, perhaps: &'static str) -> Result<Warm, String>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mut builder = client::Builder::new();
     builder.enable_push(false).max_header_list_size(HEADERS);
-    let (requests, connection) = builder.handshake(stream).await.map_err(explain)?;
-    let driver = tokio::spawn(async move { drop(connection.await) }).abort_handle();
-    Ok(Warm { requests, driver })
+    let (requests, connection) = builder.handshake(stream).await.map_err(|error| explain(&error, perhaps))?;
+    let broken = Arc::new(OnceLock::new());
+    let why = Arc::clone(&broken);
+    let drive = async move {
+        if let Err(error) = connection.await {
+            let _ = why.set(explain(&error, perhaps));
+        }
+    };
+    Ok(Warm { requests, driver: tokio::spawn(drive).abort_handle(), broken })
 }
 
 /// Says what broke, and what as a rule is the reason.
-fn explain(error: h2::Error) -> String {
+fn explain(error: &h2::Error, perhaps: &str) -> String {
     match error.reason() {
         // What came is no HTTP/2.
         Some(Reason::FRAME_SIZE_ERROR | Reason::PROTOCOL_ERROR) if error.is_library() => {
             format!("{error}; gRPC's port is as a rule 4317, 4318 is for http/protobuf")
         }
+        _ if error.get_io().is_some_and(|lost| lost_connection(lost) || is_alert(lost)) => format!("{error}{perhaps}"),
         _ => error.to_string(),
     }
 }
