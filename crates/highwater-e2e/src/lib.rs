@@ -9,6 +9,8 @@
 //! | [`cgroup`] | a memory limit of the real kernel |
 //! | [`demo`] | the demo service, driven over HTTP |
 //! | [`peers`] | the real collector, Jaeger and Prometheus |
+//! | [`authority`] | certificates, good and bad |
+//! | [`subject`] | a program with the agent that does what it is told |
 //! | [`sick`] | a collector that is sick, for what the real one cannot be made to show |
 //! | [`http`], [`pattern`], [`wait`], [`folder`], [`ports`], [`environment`] | what these need |
 //!
@@ -26,6 +28,7 @@
 
 use std::io::{self, Write};
 
+pub mod authority;
 pub mod binary;
 pub mod cgroup;
 pub mod demo;
@@ -37,6 +40,7 @@ pub mod peers;
 pub mod ports;
 pub mod process;
 pub mod sick;
+pub mod subject;
 pub mod wait;
 
 /// Says, by the name of the test, that this machine cannot show what the test is for: it passes and proves nothing.

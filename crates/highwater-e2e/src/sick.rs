@@ -12,6 +12,10 @@ use socket2::{Domain, SockRef, Socket, Type};
 use crate::ports;
 use crate::wait::Stopwatch;
 
+mod grpc;
+
+pub use grpc::{GrpcAilment, SickGrpc};
+
 /// What ails a collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ailment {
