@@ -18,7 +18,7 @@ use crate::event::{Event, Severity};
 use crate::finished::Finished;
 use crate::latest::Snapshot;
 use crate::otel;
-use crate::outlet::{Callbacks, Log, Outlet, Queue, Subscriptions};
+use crate::outlet::{Callbacks, Log, Outlet, Queue, Silent, Subscriptions};
 use crate::report::Report;
 use crate::shared::Shared;
 use crate::startup::{self, Findings};
@@ -272,7 +272,7 @@ impl Builder {
             }
             built => built.map_err(StartError::Pipeline)?,
         };
-        let spawn = |pipeline| Queue::spawn("highwater-send", vec![pipeline], finished.wait_for());
+        let spawn = |pipeline| Queue::spawn("highwater-send", vec![Box::new(Silent(pipeline))], finished.wait_for());
         let send = pipeline.map(spawn).transpose().map_err(StartError::Thread)?;
         let allocator = sources.allocator();
         startup::say(&tell, &first, sources.availability(), allocator, &levels, &exits.target);

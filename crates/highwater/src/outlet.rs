@@ -120,6 +120,27 @@ fn receive(receiver: &Receiver<Message>, pause: Option<Duration>) -> Result<Mess
     }
 }
 
+/// An outlet that works without a word in the service's log, and does not wait for it.
+pub(crate) struct Silent(pub(crate) Box<dyn Outlet>);
+
+impl Outlet for Silent {
+    fn tell(&mut self, event: &Event) {
+        voice::in_silence(|| self.0.tell(event));
+    }
+
+    fn first_sample(&mut self) {
+        voice::in_silence(|| self.0.first_sample());
+    }
+
+    fn work(&mut self) -> Option<Duration> {
+        voice::in_silence(|| self.0.work())
+    }
+
+    fn finish(&mut self) {
+        voice::in_silence(|| self.0.finish());
+    }
+}
+
 /// The service's own log.
 #[derive(Debug)]
 pub(crate) struct Log;

@@ -9,7 +9,7 @@ use crate::event::{Event, Severity};
 /// Says one line.
 pub(crate) fn say(severity: Severity, text: &str) {
     #[cfg(feature = "tracing")]
-    if tracing::dispatcher::has_been_set() {
+    if has_log() {
         match severity {
             Severity::Info => tracing::info!(target: "highwater", "{text}"),
             Severity::Warn => tracing::warn!(target: "highwater", "{text}"),
@@ -22,10 +22,28 @@ pub(crate) fn say(severity: Severity, text: &str) {
     let _ = writeln!(io::stderr(), "highwater: {text}");
 }
 
+/// Whether this thread has a log to speak to. Not whether one `has_been_set`, as tracing asks: it says so of a log for one
+/// other thread too, or for a piece of work, and the words would go nowhere.
+#[cfg(feature = "tracing")]
+fn has_log() -> bool {
+    tracing::dispatcher::get_default(|log| !log.is::<tracing::subscriber::NoSubscriber>())
+}
+
+/// Does `work` without a word of it in the service's log, which may hang, whatever the libraries that it calls have to
+/// say: a host can turn on that OpenTelemetry's SDK logs what it does.
+///
+/// Meanwhile each line of the host's own costs it a look at which log is in force.
+pub(crate) fn in_silence<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "tracing")]
+    return tracing::dispatcher::with_default(&tracing::Dispatch::none(), work);
+    #[cfg(not(feature = "tracing"))]
+    work()
+}
+
 /// Says what happened, with the few fields that a person or a filter wants; the rest goes by OpenTelemetry.
 pub(crate) fn say_event(event: &Event) {
     #[cfg(feature = "tracing")]
-    if tracing::dispatcher::has_been_set() {
+    if has_log() {
         let sample = event.sample();
         let used = sample.used.map(|used| used.get());
         let limit = sample.limit.map(|limit| limit.bytes.get());

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 mod examples;
 mod forks;
+mod hosts;
 mod runtimes;
 mod strains;
 

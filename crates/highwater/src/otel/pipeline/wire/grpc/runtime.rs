@@ -9,6 +9,8 @@ use opentelemetry::Context;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use crate::voice;
+
 /// The way to the thread, which ends when this is dropped: at once, without anybody who waits for it.
 #[derive(Debug)]
 pub(super) struct Runtime {
@@ -23,10 +25,9 @@ impl Runtime {
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel();
         thread::Builder::new().name("highwater-grpc".to_owned()).spawn(move || {
-            // What h2 has to say of each frame is not for a host that sends its log by OpenTelemetry. From a host's log itself
-            // it is kept by its level; a subscriber for this thread alone would make tracing believe that there is one for all.
+            // What h2 has to say of each frame is neither for the host's log, which may hang, nor for its OpenTelemetry.
             let quiet = Context::enter_telemetry_suppressed_scope();
-            let _ = runtime.block_on(ended);
+            voice::in_silence(|| drop(runtime.block_on(ended)));
             runtime.shutdown_background();
             drop(quiet);
         })?;
