@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -115,14 +116,37 @@ fn is_alert(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData && error.to_string().contains("alert")
 }
 
-/// What is said more of a connection that was closed. A collector that wants a certificate of its clients closes it only after
-/// the handshake, and its reason can get lost on the way.
-fn perhaps(tls: Option<&Tls>) -> &'static str {
-    match tls {
-        Some(Tls { client_certificate: None, .. }) => {
-            "; perhaps the collector wants a certificate of the agent's: OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE names one"
-        }
-        _ => "",
+/// What is perhaps wrong where connections are closed and no answer has ever come. A collector that wants a certificate of
+/// its clients closes the connection only after the handshake, one that is spoken to by the wrong protocol at once, and in
+/// both cases its reason can get lost on the way.
+#[derive(Debug)]
+struct Doubt {
+    what: &'static str,
+    answered: AtomicBool,
+}
+
+impl Doubt {
+    /// Of a way over TLS or without, at what would be the wrong port for it.
+    fn of(tls: Option<&Tls>, wrong_port: &'static str) -> Self {
+        let what = match tls {
+            Some(Tls { client_certificate: None, .. }) => {
+                "; perhaps the collector wants a certificate of the agent's: OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE names one"
+            }
+            Some(_) => "",
+            None => wrong_port,
+        };
+        Self { what, answered: AtomicBool::new(false) }
+    }
+
+    /// An answer has come.
+    fn clear(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// What is to be said more of this error.
+    fn about(&self, error: &io::Error) -> &'static str {
+        let doubtful = lost_connection(error) || is_alert(error);
+        if doubtful && !self.answered.load(Ordering::Relaxed) { self.what } else { "" }
     }
 }
 

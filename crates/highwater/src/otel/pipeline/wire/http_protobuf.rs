@@ -12,13 +12,15 @@ use ureq::config::ConfigBuilder;
 use ureq::typestate::AgentScope;
 
 use super::tls::{Credentials, Trust};
-use super::{ANSWER, Answer, Body, CONNECT, NAME, Wire, headers, is_alert, lost_connection, perhaps, taken};
+use super::{ANSWER, Answer, Body, CONNECT, Doubt, NAME, Wire, headers, lost_connection, taken};
 use crate::clock::Clock;
 use crate::config::{Route, Tls};
 
 /// How long a connection waits for its next use: longer than any interval of exports, so that an event finds it warm. One
 /// that the collector has closed meanwhile is noticed and made anew.
 const IDLE: Duration = Duration::from_secs(2 * 3600);
+
+const WRONG_PORT: &str = "; perhaps it is a port for gRPC: http/protobuf's is as a rule 4318";
 
 /// The clients of all signals: one for each trust, so that signals to the same collector share its connections.
 #[derive(Debug, Default)]
@@ -36,7 +38,12 @@ impl Clients {
                 client
             }
         };
-        HttpProtobuf { client, url: route.url.clone(), headers: headers(route), perhaps: perhaps(tls.as_ref()) }
+        HttpProtobuf {
+            client,
+            url: route.url.clone(),
+            headers: headers(route),
+            doubt: Doubt::of(tls.as_ref(), WRONG_PORT),
+        }
     }
 }
 
@@ -89,7 +96,7 @@ pub(super) struct HttpProtobuf {
     client: Arc<Client>,
     url: String,
     headers: HeaderMap,
-    perhaps: &'static str,
+    doubt: Doubt,
 }
 
 impl HttpProtobuf {
@@ -103,7 +110,19 @@ impl HttpProtobuf {
         let request = timeouts.timeout_global(Some(at_most)).timeout_connect(Some(CONNECT.min(at_most))).build();
         let (head, mut body) = agent.run(request)?.into_parts();
         let body = body.with_config().limit(ANSWER as u64).read_to_vec()?;
+        self.doubt.clear();
         Ok(answer(head.status, &head.headers, &body, Clock::date()))
+    }
+
+    /// Says what went wrong, and what as a rule is the reason.
+    fn explain(&self, error: &ureq::Error) -> String {
+        let reason = match error {
+            // What came is no HTTP/1.
+            ureq::Error::Protocol(_) => WRONG_PORT,
+            ureq::Error::Io(error) => self.doubt.about(error),
+            _ => "",
+        };
+        format!("{error}{reason}")
     }
 }
 
@@ -125,17 +144,7 @@ impl Wire for HttpProtobuf {
             answer => answer,
         };
         // Whatever it is that came between, it can pass: a name that is not known yet, a certificate that was renewed.
-        answer.unwrap_or_else(|error| later(explain(&error, self.perhaps)))
-    }
-}
-
-/// Says what went wrong, and what as a rule is the reason.
-fn explain(error: &ureq::Error, perhaps: &str) -> String {
-    match error {
-        // What came is no HTTP/1.
-        ureq::Error::Protocol(_) => format!("{error}; http/protobuf's port is as a rule 4318, 4317 is for gRPC"),
-        ureq::Error::Io(lost) if lost_connection(lost) || is_alert(lost) => format!("{error}{perhaps}"),
-        _ => error.to_string(),
+        answer.unwrap_or_else(|error| later(self.explain(&error)))
     }
 }
 

@@ -17,9 +17,10 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::super::tls::Trust;
-use super::super::{ANSWER, CONNECT, is_alert, lost_connection, perhaps};
+use super::super::{ANSWER, CONNECT, Doubt};
 use crate::config::Tls;
 
+const WRONG_PORT: &str = "; perhaps it is a port for http/protobuf: gRPC's is as a rule 4317";
 /// For the headers of an answer, which are few.
 const HEADERS: u32 = 64 * 1024;
 
@@ -29,7 +30,7 @@ pub(super) struct Connection {
     port: u16,
     /// For https.
     trust: Option<Trust>,
-    perhaps: &'static str,
+    doubt: Doubt,
     /// Held by who connects: the others wait for that and use it.
     connecting: tokio::sync::Mutex<()>,
     warm: Mutex<Option<Arc<Warm>>>,
@@ -41,7 +42,7 @@ struct Warm {
     requests: SendRequest<Bytes>,
     driver: AbortHandle,
     /// Why it is closed, where something broke: a request on it hears of its end alone.
-    broken: Arc<OnceLock<String>>,
+    broken: Arc<OnceLock<h2::Error>>,
 }
 
 /// What a collector has answered.
@@ -62,7 +63,7 @@ impl Connection {
             host: host.to_owned(),
             port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
             trust: secure.then(|| Trust::of(tls)),
-            perhaps: perhaps(secure.then_some(tls)),
+            doubt: Doubt::of(secure.then_some(tls), WRONG_PORT),
             connecting: tokio::sync::Mutex::default(),
             warm: Mutex::default(),
         }
@@ -103,15 +104,27 @@ impl Connection {
     async fn connect(&self) -> Result<Warm, String> {
         let stream = tcp(&self.host, self.port).await.map_err(|error| error.to_string())?;
         match &self.trust {
-            Some(trust) => handshake(trust.credentials()?.secure(stream, &self.host).await?, self.perhaps).await,
-            None => handshake(stream, self.perhaps).await,
+            Some(trust) => handshake(trust.credentials()?.secure(stream, &self.host).await?).await,
+            None => handshake(stream).await,
         }
+        .map_err(|error| self.explain(&error))
     }
 
     async fn exchange(&self, warm: Arc<Warm>, request: &Request<()>, message: &Bytes) -> Result<Reply, String> {
         let broken = Arc::clone(&warm.broken);
         let answer = self.ask(warm, request, message).await;
-        answer.map_err(|error| broken.get().cloned().unwrap_or_else(|| explain(&error, self.perhaps)))
+        answer.map_err(|error| self.explain(broken.get().unwrap_or(&error)))
+    }
+
+    /// Says what broke, and what as a rule is the reason.
+    fn explain(&self, error: &h2::Error) -> String {
+        let reason = match (error.reason(), error.get_io()) {
+            // What came is no HTTP/2.
+            (Some(Reason::FRAME_SIZE_ERROR | Reason::PROTOCOL_ERROR), _) if error.is_library() => WRONG_PORT,
+            (_, Some(error)) => self.doubt.about(error),
+            _ => "",
+        };
+        format!("{error}{reason}")
     }
 
     async fn ask(&self, warm: Arc<Warm>, request: &Request<()>, message: &Bytes) -> Result<Reply, h2::Error> {
@@ -133,6 +146,7 @@ impl Connection {
         let mut headers = head.headers;
         headers.extend(body.trailers().await?.unwrap_or_default());
         sent.answered = true;
+        self.doubt.clear();
         Ok(Reply { http: head.status, headers, message })
     }
 }
@@ -194,31 +208,19 @@ async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(told.await.map_err(io::Error::other)??.collect())
 }
 
-async fn handshake<S>(stream: S, perhaps: &'static str) -> Result<Warm, String>
+async fn handshake<S>(stream: S) -> Result<Warm, h2::Error>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mut builder = client::Builder::new();
     builder.enable_push(false).max_header_list_size(HEADERS);
-    let (requests, connection) = builder.handshake(stream).await.map_err(|error| explain(&error, perhaps))?;
+    let (requests, connection) = builder.handshake(stream).await?;
     let broken = Arc::new(OnceLock::new());
     let why = Arc::clone(&broken);
     let drive = async move {
         if let Err(error) = connection.await {
-            let _ = why.set(explain(&error, perhaps));
+            let _ = why.set(error);
         }
     };
     Ok(Warm { requests, driver: tokio::spawn(drive).abort_handle(), broken })
-}
-
-/// Says what broke, and what as a rule is the reason.
-fn explain(error: &h2::Error, perhaps: &str) -> String {
-    match error.reason() {
-        // What came is no HTTP/2.
-        Some(Reason::FRAME_SIZE_ERROR | Reason::PROTOCOL_ERROR) if error.is_library() => {
-            format!("{error}; gRPC's port is as a rule 4317, 4318 is for http/protobuf")
-        }
-        _ if error.get_io().is_some_and(|lost| lost_connection(lost) || is_alert(lost)) => format!("{error}{perhaps}"),
-        _ => error.to_string(),
-    }
 }
