@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # What the agent adds to a clean release build of a small actix-web service: seconds and bytes.
 #
-# Three packages are made outside the workspace and built from nothing, one after the other: the service, the service with
-# the agent, and the service with the agent and jemalloc. CPU time is what counts on a machine that does other things too.
+# Packages are made outside the workspace and built from nothing, one after the other: the service, the service with the
+# agent, and that with each of its features that cost something. Arguments name those that are to be built, else it is all.
+# CPU time is what counts on a machine that does other things too.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -55,14 +56,23 @@ compile() {
     (cd "$work/$1" && CARGO_TARGET_DIR="$work/$1/target" cargo build --release --quiet --offline)
 }
 
-agent="highwater = { path = \"$root/crates/highwater\" }"
-with_jemalloc="highwater = { path = \"$root/crates/highwater\", features = [\"jemalloc\"] }"
-make service "" "" ""
-make service-agent "$agent" "" "let _highwater = highwater::start();"
-make service-jemalloc "$with_jemalloc" "highwater::jemalloc!();" "let _highwater = highwater::start();"
+# with FEATURES: the agent as a dependency.
+with() {
+    echo "highwater = { path = \"$root/crates/highwater\", features = [$1] }"
+}
 
+start="let _highwater = highwater::start();"
+make service "" "" ""
+make service-agent "$(with "")" "" "$start"
+make service-jemalloc "$(with '"jemalloc"')" "highwater::jemalloc!();" "$start"
+make service-gzip "$(with '"gzip"')" "" "$start"
+make service-tls "$(with '"tls"')" "" "$start"
+make service-grpc "$(with '"grpc"')" "" "$start"
+make service-all "$(with '"gzip", "tls", "grpc"')" "" "$start"
+
+[ $# -gt 0 ] || set -- service service-agent service-jemalloc service-gzip service-tls service-grpc service-all
 printf '%-18s %10s %10s %12s\n' package 'CPU s' 'wall s' bytes
-for name in service service-agent service-jemalloc; do
+for name in "$@"; do
     read -r cpu wall bytes <<<"$(build "$name")"
     printf '%-18s %10s %10s %12s\n' "$name" "$cpu" "$wall" "$bytes"
 done

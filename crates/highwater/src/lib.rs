@@ -40,6 +40,9 @@
 //! | `opentelemetry` | on, in `otlp` | a host's own providers |
 //! | `tracing` | on | the agent's words in the service's own log, target `highwater`; without a subscriber on standard error |
 //! | `jemalloc` | off | the allocator's numbers, and [`jemalloc!`](macro@jemalloc); builds jemalloc |
+//! | `grpc` | off | OTLP by gRPC: HTTP/2 over a connection that all signals share, on a thread and a small runtime of its own |
+//! | `tls` | off | `https` for both protocols, with the system's authorities or your own, and a certificate of the agent's |
+//! | `gzip` | off | requests compressed |
 //!
 //! Without any, the agent samples, judges and calls back.
 //!
