@@ -200,13 +200,14 @@ impl Builder {
         Agent::start_first(|| self.launch(false)).unwrap_or(Err(StartError::AlreadyRunning))
     }
 
-    /// Starts the agent whatever comes: what cannot be used is said once, and its default is taken.
+    /// Starts the agent whatever comes: what cannot be used is said once, and its default is taken. Of a file that says whom to
+    /// trust there is none.
     pub(crate) fn start_anyway(mut self) -> Agent {
         if let Some(running) = Agent::running() {
             return running;
         }
         for error in self.take_errors() {
-            voice::say(Severity::Warn, &format!("{error}; the default is taken"));
+            voice::say(Severity::Warn, &format!("{error}; {}", error.consequence()));
         }
         let limit = self.config.limit;
         match Agent::start_first(|| self.launch(true)) {

@@ -139,6 +139,13 @@ impl ConfigError {
         Self { key, value, remedy }
     }
 
+    /// What becomes of it where the agent starts all the same.
+    pub(crate) fn consequence(&self) -> &'static str {
+        // Something else must not be trusted in its place, nor the agent be silent about who it is.
+        let is_file = self.key.ends_with("CERTIFICATE") || self.key.ends_with("CLIENT_KEY");
+        if is_file { "nothing is sent that way until it can be used" } else { "the default is taken" }
+    }
+
     /// Whether only the agent's own way to the collector needs the setting.
     pub(crate) fn is_of_pipeline(&self) -> bool {
         self.key.starts_with("OTEL_") && !matches!(self.key, SDK_DISABLED | SERVICE_NAME | RESOURCE_ATTRIBUTES)

@@ -113,7 +113,7 @@ fn nothing_is_sent_until_the_file_that_says_whom_to_trust_is_there() {
         let authority = Authority::new();
         let settings = authority.certify("127.0.0.1").of_receiver();
         let trust = authority.certificate().with_file_name("later.pem");
-        fails_and_then_works(protocol, &settings, &trust, "cannot be read", |_| {
+        fails_and_then_works(protocol, &settings, &trust, "nothing is sent that way until it can be used", |_| {
             fs::copy(authority.certificate(), &trust).unwrap();
         });
     }

@@ -257,19 +257,14 @@ impl Exports {
             .map(|(name, path)| check((name, path), pem::check_certificates(path)));
         let client = file(CLIENT_CERTIFICATES, |export| &export.client_certificate);
         let key = file(CLIENT_KEYS, |export| &export.client_key);
-        let (client_certificate, client_key) = match (client, key) {
-            (Some(client), Some(key)) => {
-                let certificate = check(client, pem::check_certificates(client.1));
-                (Some(certificate), Some(check(key, pem::check_key(key.1, client.1))))
-            }
-            (Some(alone), None) | (None, Some(alone)) => {
-                let remedy = "a client's certificate and its key go together: give \
-                              OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY";
-                check(alone, Err(remedy.to_owned()));
-                (None, None)
-            }
-            (None, None) => (None, None),
+        let alone = || {
+            let remedy = "a client's certificate and its key go together: give \
+                          OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY";
+            Err(remedy.to_owned())
         };
+        let client_certificate =
+            client.map(|client| check(client, key.map_or_else(alone, |_| pem::check_certificates(client.1))));
+        let client_key = key.map(|key| check(key, client.map_or_else(alone, |client| pem::check_key(key.1, client.1))));
         Tls { certificate, client_certificate, client_key }
     }
 }

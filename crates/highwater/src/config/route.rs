@@ -47,7 +47,7 @@ pub enum Protocol {
 pub(crate) struct Tls {
     /// What is trusted in place of the usual roots.
     pub(crate) certificate: Option<PathBuf>,
-    /// Never without the key, nor the key without it.
+    /// Without its key, or the key without it, nothing is sent.
     pub(crate) client_certificate: Option<PathBuf>,
     pub(crate) client_key: Option<PathBuf>,
 }

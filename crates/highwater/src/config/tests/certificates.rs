@@ -71,6 +71,7 @@ fn a_client_s_certificate_and_its_key_go_together() {
     for alone in [(CLIENT_CERTIFICATE, &certificate), (CLIENT_KEY, &key)] {
         let (_, errors) = read(&[HTTPS, (alone.0, alone.1)]);
         assert!(errors[0].key == alone.0 && errors[0].remedy.contains("go together"), "{errors:?}");
+        assert_eq!(errors[0].consequence(), "nothing is sent that way until it can be used");
     }
     for (path, why) in [(&other, "not the key of"), (&text, "no key"), (&certificate, "no key")] {
         let (_, errors) = read(&[HTTPS, (CLIENT_CERTIFICATE, &certificate), (CLIENT_KEY, path)]);

@@ -76,7 +76,11 @@ impl Contents {
             Some(path) => pem::read(path).map(Some).map_err(|why| format!("{}: {why}", path.display())),
             None => Ok(None),
         };
-        let client = read(&files.client_certificate)?.zip(read(&files.client_key)?);
+        let client = match (read(&files.client_certificate)?, read(&files.client_key)?) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => return Err("a client's certificate and its key go together, and one of them is missing".to_owned()),
+        };
         Ok(Self { certificate: read(&files.certificate)?, client })
     }
 }
