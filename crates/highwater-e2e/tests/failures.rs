@@ -1,5 +1,7 @@
 //! docs/failures.md and the tests: each that the page names exists, and each of the suites for failures stands on the page.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
