@@ -39,7 +39,9 @@ fn hurried(agent: Agent) {
     let agent = thread::scope(|scope| {
         for user in [
             || drop(highwater::start().status()),
-            || drop(highwater::start().sample()),
+            || {
+                highwater::start().sample();
+            },
             || drop(highwater::start().region("staging")),
         ] {
             let done = &done;
@@ -73,11 +75,11 @@ fn use_what_is_inherited(inherited: Agent, number: u32) {
     assert!(inherited.status().sample.is_none(), "nothing is known of the child");
     assert_eq!(inherited.sample().process.threads, Some(1), "the child itself is read");
     inherited.on_event(|_| ());
-    assert!(inherited.shutdown(AT_ONCE * 2), "nothing is the child's to deliver");
+    assert!(inherited.shutdown(AT_ONCE.saturating_mul(2)), "nothing is the child's to deliver");
     drop(inherited);
     assert!(clock.elapsed() < AT_ONCE, "{:?}", clock.elapsed());
     // Threads cost their time, so that it is not each child that has some.
-    if number % 10 == 0 {
+    if number.is_multiple_of(10) {
         let own = Agent::builder().start().unwrap();
         while own.status().sample.is_none() {
             assert!(clock.elapsed() < AT_ONCE, "the child's own agent reads nothing");

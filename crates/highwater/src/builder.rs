@@ -266,7 +266,7 @@ impl Builder {
         let hosts = exits.host.into_iter().chain(log).chain(report).chain([callbacks]).collect();
         let tell = Queue::spawn("highwater-tell", hosts, finished.wait_for()).map_err(StartError::Thread)?;
         let teller = tell.thread();
-        let pipeline = match exits.own.map(|connect| connect(&tell)).transpose() {
+        let pipeline = match exits.own.map(|connect| voice::in_silence(|| connect(&tell))).transpose() {
             Err(error) if anyway => {
                 tell.say(Severity::Error, format!("{}; nothing is sent", StartError::Pipeline(error)));
                 None
