@@ -80,6 +80,10 @@ impl Client {
     }
 }
 
+/// Each connection has two, and there are two connections where metrics and events are sent at once: the client's own
+/// 128 KiB would be most of what the agent holds. What is larger goes in parts.
+const BUFFER: usize = 16 << 10;
+
 /// All is given, since the environment can change what is not.
 fn settings() -> ConfigBuilder<AgentScope> {
     Agent::config_builder()
@@ -87,6 +91,8 @@ fn settings() -> ConfigBuilder<AgentScope> {
         .max_redirects(0)
         .max_idle_connections_per_host(2)
         .max_idle_age(IDLE)
+        .input_buffer_size(BUFFER)
+        .output_buffer_size(BUFFER)
         .proxy(None)
         .user_agent(NAME)
 }
