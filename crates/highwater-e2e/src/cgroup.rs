@@ -16,7 +16,7 @@ pub enum Version {
     V2,
 }
 
-/// A memory cgroup with a limit.
+/// A memory cgroup, removed with this.
 #[derive(Debug)]
 pub struct Cgroup {
     path: PathBuf,
@@ -24,11 +24,19 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    /// Makes one directly below the root of the hierarchy.
+    /// Makes one with a limit, directly below the root of the hierarchy.
     ///
     /// `None` where this machine or this user has none to give; the test then says so, by its name, and proves nothing.
     pub fn limited(test: &str, bytes: u64) -> Option<Self> {
-        match Self::new(bytes) {
+        let cgroup = Self::unlimited(test)?;
+        cgroup.resize(bytes);
+        cgroup.set_swap(Some(0));
+        Some(cgroup)
+    }
+
+    /// The same, without a limit.
+    pub fn unlimited(test: &str) -> Option<Self> {
+        match Self::new() {
             Ok(cgroup) => Some(cgroup),
             Err(why) => {
                 crate::not_shown(test, &why);
@@ -37,27 +45,68 @@ impl Cgroup {
         }
     }
 
-    fn new(bytes: u64) -> Result<Self, String> {
+    fn new() -> Result<Self, String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let (base, version) = hierarchy()?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = base.join(format!("highwater-e2e-{}-{number}", std::process::id()));
         fs::create_dir(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+        let limit = path.join(limit_file(version));
+        // Dropped with its directory where it cannot be limited.
         let cgroup = Self { path, version };
-        let limit = cgroup.path.join(cgroup.file("memory.limit_in_bytes", "memory.max"));
-        fs::write(&limit, bytes.to_string()).map_err(|error| format!("cannot write {}: {error}", limit.display()))?;
-        // Where there is swap, the limit would not be felt. Absent where swap is not counted, which is as good.
-        let _ = match version {
-            Version::V1 => fs::write(cgroup.path.join("memory.memsw.limit_in_bytes"), bytes.to_string()),
-            Version::V2 => fs::write(cgroup.path.join("memory.swap.max"), "0"),
-        };
+        fs::metadata(&limit).map_err(|error| format!("cannot limit {}: {error}", limit.display()))?;
         Ok(cgroup)
     }
 
-    /// Changes its limit in place, to a smaller one.
+    /// One below it, without a limit of its own.
+    pub fn child(&self, name: &str) -> Self {
+        if self.version == Version::V2 {
+            enable(&self.path).unwrap();
+        }
+        let path = self.path.join(name);
+        fs::create_dir(&path).unwrap();
+        Self { path, version: self.version }
+    }
+
+    /// Limits it to so much, also while it is in use.
     pub fn resize(&self, bytes: u64) {
-        // On v1 the limit with swap can be no smaller than the one without.
-        fs::write(self.path.join(self.file("memory.limit_in_bytes", "memory.max")), bytes.to_string()).unwrap();
+        fs::write(self.path.join(limit_file(self.version)), bytes.to_string())
+            .unwrap_or_else(|error| panic!("cannot limit {} to {bytes}: {error}", self.path.display()));
+    }
+
+    /// Slows its processes down from so much on: `memory.high`, of v2 alone.
+    pub fn slow_down_from(&self, bytes: u64) {
+        fs::write(self.path.join("memory.high"), bytes.to_string()).unwrap();
+    }
+
+    /// Lets it swap out so much, or all that there is. Without swap a limit is felt; where swap is not counted there is none.
+    pub fn set_swap(&self, bytes: Option<u64>) {
+        let most = bytes.map_or_else(|| "max".to_owned(), |bytes| bytes.to_string());
+        let _ = match (self.version, bytes) {
+            (Version::V2, _) => fs::write(self.path.join("memory.swap.max"), most),
+            // Memory and swap together. The limit of memory alone can be no larger.
+            (Version::V1, Some(swap)) => {
+                let limit = fs::read_to_string(self.path.join(limit_file(self.version))).unwrap();
+                let both = limit.trim().parse::<u64>().unwrap() + swap;
+                fs::write(self.path.join("memory.memsw.limit_in_bytes"), both.to_string())
+            }
+            (Version::V1, None) => fs::write(self.path.join("memory.memsw.limit_in_bytes"), "-1"),
+        };
+    }
+
+    /// Moves a process into it, with its memory to come; what it has stays charged to where it was.
+    pub fn enter(&self, process: u32) {
+        fs::write(self.processes(), process.to_string()).unwrap();
+    }
+
+    /// Its directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where its hierarchy is mounted.
+    pub fn mount_point(&self) -> PathBuf {
+        hierarchy().unwrap().0
     }
 
     /// The version of its hierarchy.
@@ -104,6 +153,13 @@ impl Drop for Cgroup {
         } else {
             let _ = wait::until("the cgroup is empty", remove);
         }
+    }
+}
+
+fn limit_file(version: Version) -> &'static str {
+    match version {
+        Version::V1 => "memory.limit_in_bytes",
+        Version::V2 => "memory.max",
     }
 }
 

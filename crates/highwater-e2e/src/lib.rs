@@ -7,6 +7,8 @@
 //! | [`binary`] | building the programs under test, each as a user builds it |
 //! | [`process`] | a program that runs: its output is kept, it ends with the test |
 //! | [`cgroup`] | a memory limit of the real kernel |
+//! | [`guest`] | what only a machine that is all the test's can show |
+//! | [`console`] | what an agent prints in place of sending it |
 //! | [`demo`] | the demo service, driven over HTTP |
 //! | [`peers`] | the real collector, Jaeger and Prometheus |
 //! | [`authority`] | certificates, good and bad |
@@ -31,9 +33,11 @@ use std::io::{self, Write};
 pub mod authority;
 pub mod binary;
 pub mod cgroup;
+pub mod console;
 pub mod demo;
 pub mod environment;
 pub mod folder;
+pub mod guest;
 pub mod http;
 pub mod pattern;
 pub mod peers;
