@@ -39,7 +39,6 @@ test: peers ## Run all tests, against the real collector, Prometheus and Jaeger
 	$(CARGO) test -p highwater --features jemalloc
 	$(CARGO) test -p highwater --all-features
 	$(CARGO) test -p highwater-e2e
-	crates/highwater-e2e/guest/run.sh --where-possible
 
 .PHONY: guest
 guest: ## Test containers in a small machine of its own: cgroup v2, v1, hybrid and none (needs QEMU)
