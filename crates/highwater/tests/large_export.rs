@@ -13,6 +13,7 @@ fn an_export_larger_than_the_buffer_of_its_connection_arrives_whole() {
     let name = "n".repeat(200_000);
     let agent = Agent::builder().endpoint(&endpoint).service_name(&name).start().unwrap();
     let request = received.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(request.path, "/v1/metrics");
     assert!(request.body.windows(name.len()).any(|part| part == name.as_bytes()), "{} bytes", request.body.len());
     drop(agent);
 }
