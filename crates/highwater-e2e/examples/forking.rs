@@ -19,7 +19,7 @@ use highwater::Agent;
 highwater::jemalloc!();
 
 /// How often `hurried` forks.
-const FORKS: u32 = 100;
+const FORKS: u32 = 40;
 /// For all that a child does: what hangs is ended by its own alarm.
 const PATIENCE: u32 = 60;
 /// Longer than anything takes that waits for nobody, on a machine that has other things to do.
@@ -79,7 +79,7 @@ fn use_what_is_inherited(inherited: Agent, number: u32) {
     drop(inherited);
     assert!(clock.elapsed() < AT_ONCE, "{:?}", clock.elapsed());
     // Threads cost their time, so that it is not each child that has some.
-    if number.is_multiple_of(10) {
+    if number.is_multiple_of(5) {
         let own = Agent::builder().start().unwrap();
         while own.status().sample.is_none() {
             assert!(clock.elapsed() < AT_ONCE, "the child's own agent reads nothing");

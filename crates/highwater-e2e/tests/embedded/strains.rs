@@ -1,7 +1,7 @@
 //! In a process that is short of something, or full of it: the host goes on, and what is missing is said or absent.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use highwater_e2e::peers::Lone;
@@ -16,29 +16,78 @@ fn below(limit: &str, arguments: &[&str]) -> Program {
 }
 
 #[test]
+fn without_room_for_the_stack_of_a_thread_the_host_goes_on_and_it_is_said() {
+    let program = below("-v 4194304", &["nothing"]).variable("RUST_MIN_STACK", (1_u64 << 40).to_string());
+    assert!(!runs(program), "there is no such stack");
+}
+
+#[test]
 fn at_whichever_thread_the_system_gives_no_more_the_host_goes_on_and_it_is_said() {
-    // Each thread takes so much of the address space that one more of them fits from one run to the next.
-    const STACK: u64 = 256 << 20;
-    let runs = (0..=8).map(|threads: u64| {
-        let kib = (160 << 10) + threads * (STACK >> 10);
-        let program = below(&format!("-v {kib}"), &["nothing"]).with_input();
-        let mut program = program
-            .variables(&[("RUST_MIN_STACK", &STACK.to_string()), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")])
-            .start();
-        wait::until("the host goes on", || program.output().contains("went on").then_some(()));
-        program.close_input();
-        let took = program.wait_for_success();
-        assert!(took < Duration::from_secs(5), "{took:?}");
-        assert_eq!(program.output(), "went on, resident memory is known: true\n");
-        let refused =
-            program.error().matches("the agent does not run, readings on demand do: cannot start a thread").count();
-        let started = program.error().contains("OTLP to http://127.0.0.1:9 every 10s");
-        assert!(refused <= 1 && (refused == 1 || started), "{}", program.error());
-        refused == 0
-    });
-    let runs: Vec<_> = runs.collect();
-    assert!(!runs[0] && runs[8], "with no thread the agent does not run, with all it does: {runs:?}");
+    const NAME: &str = "at_whichever_thread_the_system_gives_no_more_the_host_goes_on_and_it_is_said";
+    let Some(group) = Tasks::new(NAME) else { return };
+    let runs: Vec<_> = (1..=8)
+        .map(|most| {
+            group.limit(most);
+            let shell = Program::at(Path::new("/bin/sh")).args(["-c", r#"echo $$ >"$0" && exec "$@""#]);
+            runs(shell.arg(group.0.join("cgroup.procs")).arg(binary::example("strained")).arg("nothing"))
+        })
+        .collect();
+    assert!(!runs[0] && runs[7], "with no thread the agent does not run, with all it does: {runs:?}");
     assert!(runs.is_sorted(), "{runs:?}");
+}
+
+/// Whether the agent runs in this program, which goes on in any case, and is told if not.
+#[track_caller]
+fn runs(program: Program) -> bool {
+    let program = program.with_input().variables(&[
+        // jemalloc's own threads are not what is missing.
+        ("_RJEM_MALLOC_CONF", "background_thread:false"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"),
+    ]);
+    let mut program = program.start();
+    wait::until("the host goes on", || program.output().contains("went on").then_some(()));
+    program.close_input();
+    let took = program.wait_for_success();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(program.output(), "went on, resident memory is known: true\n");
+    let error = program.error();
+    let refused = error.matches("the agent does not run, readings on demand do: cannot start a thread").count();
+    assert!(refused <= 1 && (refused == 1 || error.contains("OTLP to http://127.0.0.1:9 every 10s")), "{error}");
+    refused == 0
+}
+
+/// A cgroup that limits how many threads there are in it.
+struct Tasks(PathBuf);
+
+impl Tasks {
+    /// `None` where this machine or this user has none to give; the test then proves nothing, and that is said.
+    fn new(test: &str) -> Option<Self> {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let bases = mounts.lines().filter(|line| line.contains(" - cgroup")).filter_map(|line| line.split(' ').nth(4));
+        let made = bases.map(|base| {
+            let group = Self(Path::new(base).join(format!("highwater-tasks-{}", std::process::id())));
+            fs::create_dir(&group.0).is_ok().then_some(group).filter(|group| group.0.join("pids.max").exists())
+        });
+        let group = made.into_iter().flatten().next();
+        if group.is_none() {
+            highwater_e2e::not_shown(test, "no cgroup can be made that limits threads");
+        }
+        group
+    }
+
+    fn limit(&self, most: u32) {
+        fs::write(self.0.join("pids.max"), most.to_string()).unwrap();
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        // The kernel lets a process go a little after it has ended.
+        let removed = || (fs::remove_dir(&self.0).is_ok() || !self.0.exists()).then_some(());
+        if !std::thread::panicking() {
+            wait::until("the cgroup is empty", removed);
+        }
+    }
 }
 
 #[test]
