@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use highwater_e2e::binary::repository;
 
 /// The test targets that are there for failures alone.
-const SUITES: &[&str] = &["highwater-e2e::sick_collectors::"];
+const SUITES: &[&str] = &["highwater-e2e::sick_collectors::", "highwater-e2e::containers::"];
 
 #[test]
 fn the_page_of_failures_and_the_tests_name_the_same() {
