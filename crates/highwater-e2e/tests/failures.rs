@@ -9,7 +9,15 @@ use std::path::{Path, PathBuf};
 use highwater_e2e::binary::repository;
 
 /// The test targets that are there for failures alone.
-const SUITES: &[&str] = &["highwater-e2e::sick_collectors::", "highwater-e2e::containers::"];
+const SUITES: &[&str] = &[
+    "highwater-e2e::sick_collectors::",
+    "highwater-e2e::containers::",
+    "highwater-e2e::settings::bad::",
+    "highwater-e2e::embedded::forks::",
+    "highwater-e2e::embedded::hosts::",
+    "highwater-e2e::embedded::runtimes::",
+    "highwater-e2e::embedded::strains::",
+];
 
 #[test]
 fn the_page_of_failures_and_the_tests_name_the_same() {

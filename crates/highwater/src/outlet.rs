@@ -1,8 +1,8 @@
 //! The threads that tell, and the bounded queues that lead to them.
 //!
 //! The watch thread hands over and goes on: it never waits for a collector, a callback or a log. Where a queue is full,
-//! the new message is dropped, and events are counted by who hands them over: what stands before it tells the older part of the same story, and an episode
-//! whose beginning was dropped would make no sense.
+//! the new message is dropped, and if it is an event, counted by who handed it over: what stands before it tells the older
+//! part of the same story, and an episode whose beginning was dropped would make no sense.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -210,8 +210,12 @@ impl Callbacks {
 impl Outlet for Callbacks {
     fn tell(&mut self, event: &Event) {
         self.registered.append(&mut self.added.take());
+        let before = self.registered.len();
         // One that panics has broken its own state: it is not called again.
         self.registered.retain_mut(|callback| catch_unwind(AssertUnwindSafe(|| callback(event))).is_ok());
+        if self.registered.len() < before {
+            voice::say(Severity::Warn, "a callback panicked, and is not called again");
+        }
     }
 
     fn finish(&mut self) {

@@ -4,12 +4,14 @@
 #![cfg(all(feature = "otlp", feature = "tracing"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code, outside of test functions")]
 
+use std::fmt::Debug;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use highwater::{Agent, Bytes, Level, Threshold};
+use tracing::field::Field;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
@@ -17,10 +19,15 @@ mod common;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A log that does `0` with each line of the agent's.
+/// A log that does `0` with the text of each line of the agent's.
 struct Log<F>(F);
 
-impl<F: Fn() + 'static> Subscriber for Log<F> {
+/// For the compiler to see that the text may be of any lifetime.
+fn log<F: Fn(&str) + Send + Sync + 'static>(line: F) {
+    tracing::subscriber::set_global_default(Log(line)).unwrap();
+}
+
+impl<F: Fn(&str) + 'static> Subscriber for Log<F> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target() == "highwater"
     }
@@ -33,8 +40,14 @@ impl<F: Fn() + 'static> Subscriber for Log<F> {
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
-    fn event(&self, _: &Event<'_>) {
-        (self.0)();
+    fn event(&self, event: &Event<'_>) {
+        let mut text = String::new();
+        event.record(&mut |field: &Field, value: &dyn Debug| {
+            if field.name() == "message" {
+                text = format!("{value:?}");
+            }
+        });
+        (self.0)(&text);
     }
 
     fn enter(&self, _: &Id) {}
@@ -80,13 +93,12 @@ fn beside_a_log_that_hangs_events_are_sent_and_shutdown_keeps_its_deadline() {
 #[ignore = "another test starts it, in a process of its own"]
 fn hangs() {
     let (entered, hanging) = channel();
-    tracing::subscriber::set_global_default(Log(move || {
+    log(move |_| {
         let _ = entered.send(());
         loop {
             std::thread::park();
         }
-    }))
-    .unwrap();
+    });
     let (agent, received) = raised();
     hanging.recv_timeout(PATIENCE).unwrap();
     arrives(&received);
@@ -104,7 +116,7 @@ fn a_log_that_panics_silences_neither_callbacks_nor_what_is_sent() {
 #[test]
 #[ignore = "another test starts it, in a process of its own"]
 fn panics() {
-    tracing::subscriber::set_global_default(Log(|| panic!("the host's fault"))).unwrap();
+    log(|_| panic!("the host's fault"));
     let (agent, received) = raised();
     let (told, heard) = channel();
     agent.on_event(move |event| told.send(event.name()).unwrap_or_default());
@@ -112,6 +124,23 @@ fn panics() {
     assert!(agent.shutdown(PATIENCE));
     // Whether the beginning is heard depends on when the callback was added.
     assert_eq!(heard.iter().last(), Some("highwater.memory.episode.ended"));
+}
+
+#[test]
+fn a_callback_that_panics_is_said_once() {
+    in_a_process_of_its_own("callback_panics");
+}
+
+#[test]
+#[ignore = "another test starts it, in a process of its own"]
+fn callback_panics() {
+    let (said, words) = channel();
+    log(move |text| drop(said.send(text.to_owned())));
+    let (agent, _received) = raised();
+    agent.on_event(|_| panic!("the host's fault"));
+    agent.shutdown(PATIENCE);
+    let said = |line: &String| line == "a callback panicked, and is not called again";
+    assert_eq!(words.try_iter().filter(said).count(), 1);
 }
 
 #[test]
@@ -124,13 +153,12 @@ fn a_log_may_call_the_agent_back() {
 fn calls_back() {
     static AGENT: OnceLock<Agent> = OnceLock::new();
     let (called, returned) = channel();
-    tracing::subscriber::set_global_default(Log(move || {
+    log(move |_| {
         if let Some(agent) = AGENT.get() {
             let read = (agent.status().sample.is_some(), agent.region("log").usage(), agent.sample().used.is_some());
             let _ = called.send((read, agent.shutdown(PATIENCE * 60)));
         }
-    }))
-    .unwrap();
+    });
     let (agent, received) = raised();
     let agent = AGENT.get_or_init(|| agent);
     arrives(&received);
