@@ -25,6 +25,8 @@ pub enum Ailment {
     Hangs,
     /// It answers with this status and, where there is one, this `Retry-After`.
     Answers(u16, Option<&'static str>),
+    /// It answers with this status and a page that is longer than any collector's answer, as what stands before one may.
+    Lectures(u16),
     /// It resets the connection in the middle of the request's body.
     Resets,
     /// It answers 200, so much later.
@@ -161,9 +163,14 @@ fn serve(stream: &TcpStream, state: &State) -> Option<()> {
         let mut body = vec![0; if ailment == Ailment::Resets { length / 2 } else { length }];
         reader.read_exact(&mut body).ok()?;
         state.requests.lock().unwrap().push(Request { path, at, from, ailment, headers, body });
+        let mut page = String::new();
         let (status, after) = match ailment {
             Ailment::None => (200, None),
             Ailment::Answers(status, after) => (status, after),
+            Ailment::Lectures(status) => {
+                page = "<p>It is not here.".repeat(10_000);
+                (status, None)
+            }
             Ailment::Resets => {
                 SockRef::from(stream).set_linger(Some(Duration::ZERO)).ok()?;
                 return None;
@@ -181,7 +188,7 @@ fn serve(stream: &TcpStream, state: &State) -> Option<()> {
         };
         let after = after.map(|after| format!("retry-after: {after}\r\n")).unwrap_or_default();
         let mut stream = stream;
-        write!(stream, "HTTP/1.1 {status} As Wanted\r\n{after}content-length: 0\r\n\r\n").ok()?;
+        write!(stream, "HTTP/1.1 {status} As Wanted\r\n{after}content-length: {}\r\n\r\n{page}", page.len()).ok()?;
     }
 }
 

@@ -118,18 +118,22 @@ fn an_unavailable_collector_that_names_no_time_is_asked_again_soon() {
 
 #[test]
 fn what_the_collector_refuses_is_not_sent_again() {
-    let collector = Sick::with(Ailment::Answers(400, None));
-    let mut subject = Subject::start(&collector.endpoint(), &[]);
-    subject.raise();
-    subject.says("400 Bad Request; what it refuses is not sent again", 1);
-    requests(&collector, BEGUN, 1);
-    collector.becomes(Ailment::None);
-    subject.calm(1);
-    requests(&collector, ENDED, 1);
-    assert!(subject.end().0);
-    assert_eq!(collector.requests(LOGS, BEGUN).len(), 1);
-    // Its last export counts what was lost: the record of the beginning, and its span.
-    assert!(!collector.requests("/v1/metrics", "highwater.export.dropped").is_empty());
+    for (ailment, status) in
+        [(Ailment::Answers(400, None), "400 Bad Request"), (Ailment::Lectures(404), "404 Not Found")]
+    {
+        let collector = Sick::with(ailment);
+        let mut subject = Subject::start(&collector.endpoint(), &[]);
+        subject.raise();
+        subject.says(&format!("{status}; what it refuses is not sent again"), 1);
+        requests(&collector, BEGUN, 1);
+        collector.becomes(Ailment::None);
+        subject.calm(1);
+        requests(&collector, ENDED, 1);
+        assert!(subject.end().0);
+        assert_eq!(collector.requests(LOGS, BEGUN).len(), 1);
+        // Its last export counts what was lost: the record of the beginning, and its span.
+        assert!(!collector.requests("/v1/metrics", "highwater.export.dropped").is_empty());
+    }
 }
 
 #[test]

@@ -46,6 +46,7 @@ use crate::outlet::{Outlet, Queue};
 use crate::shared::Shared;
 use crate::signal::{Signal, Signals};
 use crate::startup::{Target, Way};
+use crate::voice;
 
 mod courier;
 mod dispatch;
@@ -178,7 +179,7 @@ fn meters(resource: Resource, config: &Config, courier: Arc<Courier>) -> Result<
         if clock.now() < *rests_until {
             return;
         }
-        if let Answer::Later { after: Some(asked), .. } = courier.carry(&body, Duration::MAX) {
+        if let Answer::Later { after: Some(asked), .. } = voice::in_silence(|| courier.carry(&body, Duration::MAX)) {
             *rests_until = clock.now().after(asked.min(LONGEST_ASKED_REST));
         }
     };

@@ -155,9 +155,15 @@ impl Doubt {
 fn taken(response: &[u8]) -> Answer {
     let partial = ExportLogsServiceResponse::decode(response).unwrap_or_default().partial_success.unwrap_or_default();
     match u64::try_from(partial.rejected_log_records) {
-        Ok(rejected) if rejected > 0 => Answer::TakenInPart { rejected, why: partial.error_message },
+        Ok(rejected) if rejected > 0 => Answer::TakenInPart { rejected, why: line(&partial.error_message) },
         _ => Answer::Taken,
     }
+}
+
+/// Somebody else's words, for one line of a log: of any length they come, and of any characters.
+fn line(words: &str) -> String {
+    const LENGTH: usize = 200;
+    words.chars().map(|char| if char.is_control() { ' ' } else { char }).take(LENGTH).collect()
 }
 
 /// What a collector's answer means, by HTTP and by gRPC: for the fuzz targets.
@@ -177,8 +183,8 @@ mod tests {
 
     use super::*;
 
-    fn response(rejected: i64) -> Vec<u8> {
-        let partial = ExportLogsPartialSuccess { rejected_log_records: rejected, error_message: "too old".to_owned() };
+    pub(super) fn response(rejected: i64, words: &str) -> Vec<u8> {
+        let partial = ExportLogsPartialSuccess { rejected_log_records: rejected, error_message: words.to_owned() };
         ExportLogsServiceResponse { partial_success: Some(partial) }.encode_to_vec()
     }
 
@@ -186,8 +192,16 @@ mod tests {
     fn what_the_collector_rejects_of_a_request_is_known() {
         assert_eq!(taken(b""), Answer::Taken);
         assert_eq!(taken(b"no protobuf"), Answer::Taken);
-        assert_eq!(taken(&response(0)), Answer::Taken);
-        assert_eq!(taken(&response(-1)), Answer::Taken);
-        assert_eq!(taken(&response(2)), Answer::TakenInPart { rejected: 2, why: "too old".to_owned() });
+        assert_eq!(taken(&response(0, "too old")), Answer::Taken);
+        assert_eq!(taken(&response(-1, "too old")), Answer::Taken);
+        assert_eq!(taken(&response(2, "too old")), Answer::TakenInPart { rejected: 2, why: "too old".to_owned() });
+    }
+
+    #[test]
+    fn the_collector_s_words_are_one_line_of_a_log() {
+        let Answer::TakenInPart { why, .. } = taken(&response(1, &format!("a\nb\u{1b}[1m{}", "x".repeat(1000)))) else {
+            panic!("it rejects one")
+        };
+        assert!(why.starts_with("a b [1mx") && why.len() == 200, "{why}");
     }
 }

@@ -10,6 +10,7 @@
 //! more where these are 10, a connect timeout that does not hold for all of connecting, and a connection that cannot be
 //! given up when nobody answers on it. Not the exporters' own gRPC either, which needs the host's runtime.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -22,7 +23,7 @@ use opentelemetry_http::Bytes;
 
 use self::connection::Connection;
 use self::runtime::Runtime;
-use super::{Answer, Body, NAME, Wire, headers};
+use super::{ANSWER, Answer, Body, NAME, Wire, gzip, headers};
 use crate::config::{Route, Tls};
 use crate::signal::Signal;
 
@@ -133,7 +134,11 @@ pub(super) fn heard(http: http::StatusCode, headers: HeaderMap, message: &[u8]) 
     status::answer(connection::Reply { http, headers, message: message.to_vec() })
 }
 
-/// The message of an answer, without what gRPC puts before it.
-fn content(message: &[u8]) -> &[u8] {
-    message.get(5..).unwrap_or_default()
+/// The message of an answer, without what gRPC puts before it. Some servers compress an answer as the request was.
+fn content(message: &[u8]) -> Cow<'_, [u8]> {
+    match message {
+        [1, _, _, _, _, content @ ..] => gzip::inflated(content, ANSWER).into(),
+        [_, _, _, _, _, content @ ..] => content.into(),
+        _ => Cow::default(),
+    }
 }

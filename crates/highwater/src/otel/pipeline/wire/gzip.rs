@@ -3,9 +3,13 @@
 //! Not by the exporters' own means: those follow the environment whatever code has said. Where a host's other crates have
 //! turned those on as well, what comes here is compressed already and stays as it is.
 
+#[cfg(feature = "grpc")]
+use std::io::Read;
 use std::io::Write;
 
 use flate2::Compression;
+#[cfg(feature = "grpc")]
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use http::HeaderValue;
 
@@ -22,6 +26,14 @@ pub(super) fn compressed(body: Body) -> Body {
         // Into memory nothing fails; where it does, the request is as good without.
         Err(_) => body,
     }
+}
+
+/// What was compressed, at most so many bytes of it, up to where it cannot be read.
+#[cfg(feature = "grpc")]
+pub(super) fn inflated(bytes: &[u8], at_most: usize) -> Vec<u8> {
+    let mut content = Vec::new();
+    let _ = GzDecoder::new(bytes).take(at_most as u64).read_to_end(&mut content);
+    content
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use highwater_model::SinceStart;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use ureq::Agent;
@@ -115,8 +116,10 @@ impl HttpProtobuf {
         let timeouts = agent.configure_request(request);
         let request = timeouts.timeout_global(Some(at_most)).timeout_connect(Some(CONNECT.min(at_most))).build();
         let (head, mut body) = agent.run(request)?.into_parts();
-        let body = body.with_config().limit(ANSWER as u64).read_to_vec()?;
         self.doubt.clear();
+        // The status has said it: a page of an ingress that is too long, or the rest of an answer that never comes, takes
+        // nothing from it.
+        let body = body.with_config().limit(ANSWER as u64).read_to_vec().unwrap_or_default();
         Ok(answer(head.status, &head.headers, &body, Clock::date()))
     }
 
@@ -139,9 +142,11 @@ impl Wire for HttpProtobuf {
             Ok(agent) => agent,
             Err(why) => return later(why),
         };
+        let clock = Clock::start();
         let request = || {
+            let left = at_most.saturating_sub(clock.now().since(SinceStart::default()));
             // The client panics where it cannot have a thread for the host's name.
-            let sent = catch_unwind(AssertUnwindSafe(|| self.request(&agent, body, at_most)));
+            let sent = catch_unwind(AssertUnwindSafe(|| self.request(&agent, body, left)));
             sent.unwrap_or_else(|_| Err(io::Error::other("no thread for the collector's name").into()))
         };
         let answer = match request() {

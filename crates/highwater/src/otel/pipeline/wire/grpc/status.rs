@@ -8,7 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::{HeaderMap, StatusCode};
 use prost::Message;
 
-use super::super::{Answer, taken};
+use super::super::{Answer, line, taken};
 use super::connection::Reply;
 use super::content;
 
@@ -43,7 +43,7 @@ pub(super) fn answer(reply: Reply) -> Answer {
     let why = format!("the collector answers {code}{}{said}", if said.is_empty() { "" } else { ": " });
     let after = rest(&headers);
     match code {
-        "OK" => taken(content(&message)),
+        "OK" => taken(&content(&message)),
         "CANCELLED" | "DEADLINE_EXCEEDED" | "ABORTED" | "OUT_OF_RANGE" | "UNAVAILABLE" | "DATA_LOSS" => {
             Answer::Later { after, why }
         }
@@ -61,9 +61,8 @@ fn without(http: StatusCode) -> Answer {
     }
 }
 
-/// The server's own words, for a line of a log: percent-encoded they come, and of any length.
+/// The server's own words, which come percent-encoded.
 fn said(encoded: &str) -> String {
-    const LENGTH: usize = 200;
     let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
     let mut decoded = Vec::new();
     let mut rest = encoded.as_bytes();
@@ -75,8 +74,7 @@ fn said(encoded: &str) -> String {
         decoded.push(code.map_or(*byte, |(high, low)| high << 4 | low));
         rest = if code.is_some() { after.get(2..).unwrap_or_default() } else { after };
     }
-    let text = String::from_utf8_lossy(&decoded);
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).take(LENGTH).collect()
+    line(&String::from_utf8_lossy(&decoded))
 }
 
 /// How long the collector wants to be left alone, where it says so.
@@ -130,6 +128,7 @@ mod tests {
     use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
     use http::HeaderValue;
 
+    use super::super::super::tests::response;
     use super::*;
 
     fn reply(http: u16, headers: &[(&'static str, &str)]) -> Reply {
@@ -182,6 +181,24 @@ mod tests {
             assert_eq!(of("14", nonsense), Some(None), "{nonsense:?}");
         }
         assert_eq!(of("8", &seconds(i64::MAX, i32::MAX)), Some(Some(Duration::new(i64::MAX as u64 + 2, 147_483_647))));
+    }
+
+    #[test]
+    fn what_the_collector_rejects_is_known_whether_its_answer_is_compressed_or_not() {
+        let partial = response(3, "too old");
+        let of = |flag: u8, content: &[u8]| {
+            let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+            answer(Reply { message: [&[flag][..], &length, content].concat(), ..reply(200, &[("grpc-status", "0")]) })
+        };
+        let rejected = Answer::TakenInPart { rejected: 3, why: "too old".to_owned() };
+        assert_eq!(of(0, &partial), rejected);
+        assert_eq!(of(0, b""), Answer::Taken);
+        assert_eq!(of(1, b"no gzip"), Answer::Taken);
+        #[cfg(feature = "gzip")]
+        {
+            let plain = super::super::super::Body { bytes: partial.into(), encoding: None };
+            assert_eq!(of(1, &plain.compressed().bytes), rejected);
+        }
     }
 
     #[test]
