@@ -104,7 +104,7 @@ advisories: ## Check the dependencies against the advisories of RustSec (needs i
 	$(CARGO) deny check advisories
 
 # What threads share without a channel between them, on weak memory and in MIRI_SEEDS orders. Not by loom: the one table of
-# atomics fills `OnceLock`s, which loom has none of, and the rest are plain mutexes, where it would show nothing.
+# atomics fills cells that are not loom's, and the rest are plain mutexes, where it would show nothing.
 MIRI_SEEDS ?= 16
 .PHONY: miri
 miri: ## Run the tests of what threads share under Miri, in many orders (needs a nightly compiler with miri)

@@ -4,10 +4,11 @@
 //! a named region, as Node.js accounts its external buffers. All operations are single atomics on a fixed table, so that
 //! they may stand beside each `mmap` of a service.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
 
 use highwater_model::Bytes;
+use once_cell::race::OnceBox;
 
 /// How many regions can have a name: each is a metric series.
 const NAMED: usize = 16;
@@ -24,7 +25,8 @@ pub struct Regions {
 
 #[derive(Debug, Default)]
 struct Slot {
-    name: OnceLock<Box<str>>,
+    /// Nobody waits for another thread to fill it: in a child that was forked meanwhile there is no such thread.
+    name: OnceBox<Box<str>>,
     usage: AtomicU64,
 }
 
@@ -37,7 +39,7 @@ impl Regions {
     /// The region called `name`: the same one for the same name, a new and empty one for a new name.
     pub fn region(self: &Arc<Self>, name: &str) -> Region {
         // Slots fill in order, and `get_or_init` lets one of two rivals for a slot win: the other sees its name and goes on.
-        let slot = self.named.iter().position(|slot| &**slot.name.get_or_init(|| name.into()) == name);
+        let slot = self.named.iter().position(|slot| &**slot.name.get_or_init(|| Box::new(name.into())) == name);
         let place = slot.map_or_else(|| Place::Nameless(Arc::default()), Place::Named);
         Region { regions: Arc::clone(self), place }
     }
