@@ -29,7 +29,7 @@ pub mod sample;
 pub mod units;
 
 pub use cause::Cause;
-pub use judge::{Change, Episode, Holds, Judge, Peak, Reason, Stay, Transition, Transitions};
+pub use judge::{Change, Counts, Episode, Holds, Judge, Peak, Reason, Rules, Stay, Transition, Transitions};
 pub use level::{Level, Levels, LevelsError, LevelsFault, Line, ParseThresholdError, Threshold};
 pub use limit::{Candidate, Limit, LimitSource};
 pub use peak::TrailingPeak;

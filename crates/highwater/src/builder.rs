@@ -9,7 +9,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
-use highwater_model::{Bytes, Judge, Level, Threshold, TrailingPeak};
+use highwater_model::{Bytes, Judge, Level, Rules, Threshold, TrailingPeak};
 use highwater_sources::{Availability, Options, Source, Sources};
 
 use crate::agent::{Agent, Threads};
@@ -278,12 +278,14 @@ impl Builder {
         let allocator = sources.allocator();
         startup::say(&tell, &first, sources.availability(), allocator, &levels, &exits.target);
 
+        let mut rules = Rules::default();
+        (rules.levels, rules.holds) = (levels, config.holds);
         let (stop, stopped) = sync_channel(0);
         let watch = Watch {
             // What cannot be read at the start is told with the first sample.
             availability: Source::ALL.map(|source| (source, Availability::Absent)),
             sources,
-            judge: Judge::new(levels, config.holds),
+            judge: Judge::new(rules),
             peak: TrailingPeak::new(config.interval),
             shared: Arc::clone(&shared),
             outlets: Outlets { send, tell, of_host, own_ids: exits.own_ids },

@@ -110,7 +110,7 @@ impl Event {
         match &self.what {
             What::Memory(transition) => match transition.change {
                 Change::Begun(_) => "highwater.memory.episode.begun",
-                Change::Changed(..) => "highwater.memory.episode.changed",
+                Change::Changed(..) | Change::Again(_) => "highwater.memory.episode.changed",
                 Change::Ended(..) => "highwater.memory.episode.ended",
                 _ => "highwater.memory.oom_kill",
             },
@@ -127,6 +127,11 @@ impl Event {
                 | Change::Changed(Episode { level: Level::Critical, .. }, _) => Severity::Error,
                 Change::Changed(episode, stay) if episode.level < stay.level => Severity::Info,
                 Change::Begun(_) | Change::Changed(..) => Severity::Warn,
+                Change::Again(_) => match transition.level {
+                    Level::Normal => Severity::Info,
+                    Level::Elevated | Level::High => Severity::Warn,
+                    Level::Critical => Severity::Error,
+                },
                 Change::Ended(..) => Severity::Info,
                 _ => Severity::Error,
             },
@@ -139,6 +144,7 @@ impl Event {
     pub(crate) fn priority(&self) -> Priority {
         match (&self.what, self.severity()) {
             (What::SourceUnavailable { .. } | What::SourceRecovered { .. }, _) => Priority::Low,
+            (What::Memory(transition), _) if transition.reason == Reason::Heartbeat => Priority::Low,
             (_, Severity::Error) => Priority::High,
             _ => Priority::Normal,
         }
@@ -152,7 +158,7 @@ impl Event {
         }
     }
 
-    /// The level before.
+    /// The level before, where it was told that it changed.
     pub fn previous_level(&self) -> Option<Level> {
         match &self.what {
             What::Memory(transition) => match transition.change {
@@ -206,6 +212,12 @@ impl Event {
                 give("highwater.reason", text(transition.reason.as_str()));
                 give("highwater.cause", text(transition.cause.as_str()));
                 match transition.change {
+                    Change::Begun(_) => {
+                        if let Some(id) = self.episode.as_ref().and_then(|episode| episode.previous()) {
+                            give("highwater.previous_episode.id", Attribute::Text(id.to_string().into()));
+                        }
+                    }
+                    Change::Again(episode) => episode_attributes(&episode, give),
                     Change::Ended(episode, _) => {
                         give("highwater.ended_by", text(transition.reason.as_str()));
                         episode_attributes(&episode, give);
@@ -236,7 +248,7 @@ impl Event {
     }
 }
 
-/// Peak, duration and the time at each level.
+/// Peak, duration, the time at each level, and how many entries were counted and not told.
 pub(crate) fn episode_attributes(episode: &Episode, give: &mut dyn FnMut(&'static str, Attribute)) {
     give("highwater.peak.used", Attribute::Int(episode.peak.used.get()));
     if let Some(utilization) = episode.peak.utilization {
@@ -246,6 +258,9 @@ pub(crate) fn episode_attributes(episode: &Episode, give: &mut dyn FnMut(&'stati
     let names = ["highwater.time_at.elevated", "highwater.time_at.high", "highwater.time_at.critical"];
     for (name, time) in names.into_iter().zip(episode.time_at) {
         give(name, Attribute::Double(time.as_secs_f64()));
+    }
+    if episode.merged > 0 {
+        give("highwater.count", Attribute::Int(episode.merged));
     }
 }
 
@@ -260,15 +275,39 @@ impl fmt::Display for Event {
             What::Memory(transition) => transition,
         };
         match transition.change {
-            Change::Begun(episode) => write!(f, "memory is {}: {}", episode.level, Use(&self.sample))?,
+            Change::Begun(episode) => {
+                let level = episode.level;
+                match transition.reason {
+                    Reason::Split => write!(f, "memory is still {level}, which goes on as another episode")?,
+                    Reason::Flapping => write!(f, "memory is {level} {TOO_OFTEN}")?,
+                    _ => write!(f, "memory is {level}")?,
+                }
+                write!(f, ": {}", Use(&self.sample))?;
+            }
             Change::Changed(episode, Stay { level, .. }) => {
-                write!(f, "memory went from {level} to {}: {}", episode.level, Use(&self.sample))?;
+                write!(f, "memory went from {level} to {}", episode.level)?;
+                if transition.reason == Reason::Flapping {
+                    write!(f, " {TOO_OFTEN}")?;
+                }
+                write!(f, ": {}", Use(&self.sample))?;
+            }
+            Change::Again(episode) => {
+                let (level, time) = (transition.level, Whole(episode.duration()));
+                match transition.reason {
+                    Reason::Peak => write!(f, "memory is {level} and at a new peak after {time}")?,
+                    _ if level == Level::Normal => write!(f, "memory is normal for now after {time}")?,
+                    _ => write!(f, "memory is still {level} after {time}")?,
+                }
+                write!(f, "{}: {}", Merged(&episode), Use(&self.sample))?;
             }
             Change::Ended(episode, _) => {
-                let (seconds, peak) = (Duration::from_secs(episode.duration().as_secs()), episode.peak.used);
-                let seconds = humantime::format_duration(seconds);
-                let verb = if transition.reason == Reason::Shutdown { "was still raised" } else { "is normal again" };
-                return write!(f, "memory {verb} after {seconds}: {}, at the peak {peak}", Use(&self.sample));
+                let verb = match transition.reason {
+                    Reason::Shutdown | Reason::Split => "was still raised",
+                    _ => "is normal again",
+                };
+                let (time, peak) = (Whole(episode.duration()), episode.peak.used);
+                let (merged, used) = (Merged(&episode), Use(&self.sample));
+                return write!(f, "memory {verb} after {time}{merged}: {used}, at the peak {peak}");
             }
             Change::OomKill(count) => {
                 write!(f, "the kernel killed {count} of the cgroup's processes for memory: {}", Use(&self.sample))?;
@@ -279,6 +318,30 @@ impl fmt::Display for Event {
             Cause::Unknown => Ok(()),
             Cause::OtherProcess => f.write_str("; other processes of the cgroup hold most of it"),
             cause => write!(f, "; what grew most is {}", cause.as_str()),
+        }
+    }
+}
+
+/// What is said of a level that flaps.
+const TOO_OFTEN: &str = "again, too often to tell: from now on it is counted";
+
+/// "1m 5s".
+struct Whole(Duration);
+
+impl fmt::Display for Whole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(Duration::from_secs(self.0.as_secs())).fmt(f)
+    }
+}
+
+/// ", raised 4 times more than was told", or nothing.
+struct Merged<'a>(&'a Episode);
+
+impl fmt::Display for Merged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.merged {
+            0 => Ok(()),
+            count => write!(f, ", raised {count} times more than was told"),
         }
     }
 }

@@ -56,7 +56,9 @@ impl fmt::Display for EpisodeId {
 /// when that tracer makes the root span, since only it can choose the id of its trace.
 #[derive(Debug)]
 pub(crate) struct EpisodeHandle {
-    pub(crate) id: OnceLock<EpisodeId>,
+    pub(crate) id: Arc<OnceLock<EpisodeId>>,
+    /// Of the second half of a split, the id of the first.
+    previous: Option<Arc<OnceLock<EpisodeId>>>,
     pub(crate) began: SystemTime,
     /// The same moment on the judge's clock: all moments of an episode are counted from here, so that its spans fit
     /// together whatever the system's clock does meanwhile.
@@ -64,8 +66,19 @@ pub(crate) struct EpisodeHandle {
 }
 
 impl EpisodeHandle {
-    pub(crate) fn new(began: SystemTime, began_at: SinceStart, id: Option<EpisodeId>) -> Arc<Self> {
-        Arc::new(Self { id: id.map_or_else(OnceLock::new, OnceLock::from), began, began_at })
+    pub(crate) fn new(
+        began: SystemTime,
+        began_at: SinceStart,
+        id: Option<EpisodeId>,
+        first_half: Option<&Self>,
+    ) -> Arc<Self> {
+        let id = Arc::new(id.map_or_else(OnceLock::new, OnceLock::from));
+        Arc::new(Self { id, previous: first_half.map(|first| Arc::clone(&first.id)), began, began_at })
+    }
+
+    /// Of the second half of a split, the id of the first.
+    pub(crate) fn previous(&self) -> Option<EpisodeId> {
+        self.previous.as_ref()?.get().copied()
     }
 
     /// The wall-clock time of a moment of the episode.

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
-use highwater_model::{Bytes, Level, Sample, SinceStart};
+use highwater_model::{Bytes, Counts, Level, Sample, SinceStart};
 
 use crate::identity::EpisodeHandle;
 
@@ -20,14 +20,6 @@ pub(crate) struct Snapshot {
     pub(crate) episode: Option<Arc<EpisodeHandle>>,
     pub(crate) counts: Counts,
     pub(crate) cost: Cost,
-}
-
-/// Running counts of what was judged.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) episodes: u64,
-    /// Entries of elevated, high and critical.
-    pub(crate) entries: [u64; 3],
 }
 
 /// What the watch thread spent.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use highwater_model::{Change, Glance, Judge, Level, SinceStart, TrailingPeak, Transition};
+use highwater_model::{Change, Glance, Judge, Level, Reason, SinceStart, TrailingPeak, Transition};
 use highwater_sources::{Availability, Source, Sources};
 
 use crate::delivery::Delivery;
@@ -115,6 +115,7 @@ impl Watch {
         self.snapshot.sample = sample;
         self.snapshot.peak = self.peak.at(now);
         self.snapshot.level = self.judge.level();
+        self.snapshot.counts = self.judge.counts();
         if let Some(words) = self.findings.of(&sample) {
             words.into_iter().for_each(|text| self.outlets.tell.say(Severity::Warn, text));
         }
@@ -141,19 +142,15 @@ impl Watch {
 
     /// The event of a transition, which opens or closes the episode of the snapshot.
     fn event(&mut self, transition: &Transition) -> Arc<Event> {
-        match transition.change {
-            Change::Begun(episode) => {
-                self.snapshot.counts.episodes = episode.number;
-                self.count_entry(episode.level);
-                let id = self.outlets.own_ids.then(EpisodeId::random);
-                let began = self.shared.clock.wall(episode.began);
-                self.snapshot.episode = Some(EpisodeHandle::new(began, episode.began, id));
-            }
-            Change::Changed(episode, stay) if episode.level > stay.level => self.count_entry(episode.level),
-            _ => {}
+        if let Change::Begun(episode) = transition.change {
+            let id = self.outlets.own_ids.then(EpisodeId::random);
+            let began = self.shared.clock.wall(episode.began);
+            // Of a split, the first half is still there.
+            let first_half = self.snapshot.episode.take();
+            self.snapshot.episode = Some(EpisodeHandle::new(began, episode.began, id, first_half.as_deref()));
         }
         let event = self.event_of(What::Memory(*transition), transition.at);
-        if matches!(transition.change, Change::Ended(..)) {
+        if matches!(transition.change, Change::Ended(..)) && transition.reason != Reason::Split {
             self.snapshot.episode = None;
         }
         event
@@ -162,14 +159,6 @@ impl Watch {
     fn event_of(&self, what: What, at: SinceStart) -> Arc<Event> {
         let Snapshot { sample, episode, .. } = &self.snapshot;
         Arc::new(Event::new(self.shared.clock.wall(at), what, *sample, episode.clone()))
-    }
-
-    fn count_entry(&mut self, entered: Level) {
-        for (level, entries) in Level::RAISED.into_iter().zip(&mut self.snapshot.counts.entries) {
-            if level == entered {
-                *entries = entries.saturating_add(1);
-            }
-        }
     }
 
     /// An event of each source that changed between readable and not: one a change.

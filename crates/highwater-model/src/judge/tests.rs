@@ -1,14 +1,20 @@
 use std::string::{String, ToString};
+use std::time::Duration;
 use std::vec::Vec;
 
 use super::*;
-use crate::{Cgroup, LimitSource, Threshold};
+use crate::{Cgroup, Levels, LimitSource, Threshold};
+
+mod flapping;
+mod properties;
+mod steep;
+mod told_again;
 
 const LIMIT: u64 = 1000;
 
 /// A judge with the default levels and holds: 75/85/95 %, 30/10/0 s in, 60/60/30 s out.
 fn judge() -> Judge {
-    Judge::new(Levels::default(), Holds::default())
+    Judge::new(Rules::default())
 }
 
 fn limit(bytes: u64) -> Option<Limit> {
@@ -47,6 +53,14 @@ fn line(transition: &Transition) -> String {
             episode.duration().as_secs(),
             episode.peak.used.get(),
         ),
+        Change::Again(episode) => {
+            std::format!(
+                "{at} still {} after {} s peak {} {reason}",
+                transition.level,
+                episode.duration().as_secs(),
+                episode.peak.used.get()
+            )
+        }
         Change::OomKill(count) => std::format!("{at} killed {count}"),
     }
 }
@@ -105,13 +119,13 @@ fn leave_holds_run_side_by_side() {
 
 #[test]
 fn between_the_leave_and_the_enter_line_the_level_stays() {
-    assert_eq!(run(&mut judge(), &[(20, 860), (1000, 810)]), ["10 begun high since 0 held"]);
+    assert_eq!(run(&mut judge(), &[(20, 860), (800, 810)]), ["10 begun high since 0 held"]);
 }
 
 #[test]
 fn hovering_at_a_line_is_one_episode() {
     let mut shape = Vec::new();
-    for _ in 0..500 {
+    for _ in 0..10 {
         shape.extend([(40, 760), (40, 740)]);
     }
     assert_eq!(run(&mut judge(), &shape), ["30 begun elevated since 0 held"]);
@@ -140,8 +154,8 @@ fn a_kill_is_told_with_its_count_whichever_directory_binds() {
     let mut told = |sample: Sample| judge.judge(&sample).iter().map(line).collect::<Vec<_>>();
     assert_eq!(told(with_kills(0, 7, 3)), [""; 0]);
     assert_eq!(told(with_kills(1, 7, 5)), ["1 killed 2"]);
-    assert_eq!(told(with_kills(2, 8, 6)), ["2 killed 1"]);
-    assert_eq!(told(with_kills(3, 8, 6)), [""; 0]);
+    assert_eq!(told(with_kills(100, 8, 6)), ["100 killed 1"]);
+    assert_eq!(told(with_kills(200, 8, 6)), [""; 0]);
 }
 
 #[test]
@@ -241,7 +255,7 @@ fn amounts_are_judged_without_a_limit() {
         Threshold::Amount(Bytes::new(900)),
     )
     .unwrap();
-    let mut judge = Judge::new(levels, Holds::default());
+    let mut judge = Judge::new(Rules { levels, ..Rules::default() });
     let without = |second, used| Sample { limit: None, ..sample(second, used) };
     assert_eq!((0..30).map(|s| judge.judge(&without(s, 600)).iter().count()).sum::<usize>(), 0);
     let told: Vec<_> = judge.judge(&without(30, 600)).iter().map(|t| t.change).collect();
@@ -298,89 +312,4 @@ fn a_kill_that_comes_with_the_crossing_belongs_to_the_episode() {
     let told: Vec<_> = judge.judge(&with_kills(1, 960, 1)).iter().map(|t| (line(t), t.level)).collect();
     let expected = ["1 begun critical since 1 held", "1 killed 1"].map(|text| (text.to_string(), Level::Critical));
     assert_eq!(told, expected);
-}
-
-mod properties {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn any_sample() -> impl Strategy<Value = (u64, Option<u64>, u64, bool)> {
-        (
-            0u64..40,
-            proptest::option::weighted(0.95, 0u64..1200),
-            prop_oneof![20 => Just(LIMIT), 1 => 1u64..2000],
-            any::<bool>(),
-        )
-    }
-
-    /// Samples at rising moments, with gaps, unknown values, resizes and failed reclaims.
-    fn feed(judge: &mut Judge, shape: &[(u64, Option<u64>, u64, bool)], lift: u64) -> (Vec<Transition>, Vec<Level>) {
-        let (mut at, mut oom) = (0, 0);
-        let (mut told, mut levels) = (Vec::new(), Vec::new());
-        for (gap, used, bytes, failed) in shape {
-            at += gap;
-            oom += u64::from(*failed && lift == 0);
-            let events = CgroupEvents { oom: Some(oom), ..CgroupEvents::default() };
-            let sample = Sample {
-                at: SinceStart::from_secs(at),
-                used: used.map(|used| Bytes::new(used + lift)),
-                limit: limit(*bytes),
-                cgroup: Some(Cgroup { id: 1, events, ..Cgroup::default() }),
-                ..Sample::default()
-            };
-            told.extend(judge.judge(&sample).iter().copied());
-            levels.push(judge.level());
-        }
-        (told, levels)
-    }
-
-    proptest! {
-        #[test]
-        fn episodes_open_and_close_in_turn(shape in prop::collection::vec(any_sample(), 1..400)) {
-            let mut judge = judge();
-            let (told, _) = feed(&mut judge, &shape, 0);
-            let mut open = false;
-            for transition in &told {
-                match transition.change {
-                    Change::Begun(_) => { prop_assert!(!open); open = true; }
-                    Change::Changed(..) => prop_assert!(open),
-                    Change::Ended(..) => { prop_assert!(open); open = false; }
-                    Change::OomKill(_) => {}
-                }
-            }
-            prop_assert_eq!(open, judge.level() != Level::Normal);
-            prop_assert_eq!(judge.shut_down(SinceStart::from_secs(1 << 40)).is_some(), open);
-        }
-
-        #[test]
-        fn the_stays_of_an_episode_follow_one_another_and_fill_it(shape in prop::collection::vec(any_sample(), 1..400)) {
-            let (told, _) = feed(&mut judge(), &shape, 0);
-            let mut next = SinceStart::default();
-            for transition in &told {
-                match transition.change {
-                    Change::Begun(episode) => next = episode.began,
-                    Change::Changed(_, stay) => {
-                        prop_assert!(stay.from == next && stay.to >= stay.from && stay.to <= transition.at);
-                        next = stay.to;
-                    }
-                    Change::Ended(episode, stay) => {
-                        prop_assert!(stay.from == next && stay.to >= stay.from && stay.to <= transition.at);
-                        prop_assert_eq!(episode.time_at.iter().sum::<Duration>(), episode.duration());
-                    }
-                    Change::OomKill(_) => {}
-                }
-            }
-        }
-
-        #[test]
-        fn raising_every_sample_never_lowers_the_level(
-            shape in prop::collection::vec((0u64..40, (0u64..1200).prop_map(Some), Just(LIMIT), Just(false)), 1..300),
-            lift in 1u64..300,
-        ) {
-            let (_, low) = feed(&mut judge(), &shape, 0);
-            let (_, raised) = feed(&mut judge(), &shape, lift);
-            prop_assert!(low.iter().zip(&raised).all(|(low, raised)| low <= raised));
-        }
-    }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use highwater_model::{Limit, LimitSource, Peak, SinceStart};
+use highwater_model::{Judge, Limit, LimitSource, Peak, Rules, SinceStart};
 
 use super::*;
 
@@ -12,16 +12,20 @@ fn sample(used: u64) -> Sample {
     }
 }
 
+/// What a judge says of the first critical sample.
+fn begun() -> (Transition, Episode) {
+    let mut judge = Judge::new(Rules::default());
+    let begun = judge.judge(&sample(500));
+    (*begun.iter().next().unwrap(), judge.episode().unwrap())
+}
+
 fn episode(level: Level) -> Episode {
-    Episode {
-        number: 1,
-        began: SinceStart::from_secs(10),
-        until: SinceStart::from_secs(75),
-        level,
-        cause: Cause::Heap,
-        peak: Peak { used: Bytes::mib(500), utilization: Some(500.0 / 512.0) },
-        time_at: [Duration::from_secs(40), Duration::from_secs(20), Duration::from_secs(5)],
-    }
+    let (_, mut episode) = begun();
+    (episode.began, episode.until) = (SinceStart::from_secs(10), SinceStart::from_secs(75));
+    (episode.level, episode.cause) = (level, Cause::Heap);
+    episode.peak = Peak { used: Bytes::mib(500), utilization: Some(500.0 / 512.0) };
+    episode.time_at = [40, 20, 5].map(Duration::from_secs);
+    episode
 }
 
 fn stay(level: Level) -> Stay {
@@ -34,8 +38,14 @@ fn event(change: Change, reason: Reason, cause: Cause, used: u64) -> Event {
         Change::Ended(..) => Level::Normal,
         _ => Level::High,
     };
-    let transition = Transition { at: SinceStart::from_secs(75), reason, level, cause, change };
-    let handle = EpisodeHandle::new(SystemTime::UNIX_EPOCH, SinceStart::from_secs(10), Some(EpisodeId::random()));
+    event_at(level, change, reason, cause, used)
+}
+
+fn event_at(level: Level, change: Change, reason: Reason, cause: Cause, used: u64) -> Event {
+    let (mut transition, _) = begun();
+    transition.at = SinceStart::from_secs(75);
+    (transition.reason, transition.level, transition.cause, transition.change) = (reason, level, cause, change);
+    let handle = EpisodeHandle::new(SystemTime::UNIX_EPOCH, SinceStart::from_secs(10), Some(EpisodeId::random()), None);
     Event::new(SystemTime::UNIX_EPOCH, What::Memory(transition), sample(used), Some(handle))
 }
 
@@ -96,6 +106,85 @@ fn an_ended_episode_carries_its_peak_duration_and_times() {
     assert_eq!(
         event.to_string(),
         "memory is normal again after 1m 5s: 100MiB used, 20 % of 512MiB, at the peak 500MiB"
+    );
+}
+
+#[test]
+fn what_is_told_again_is_as_severe_as_the_level_and_carries_the_episode_so_far() {
+    let again = |level, reason| event_at(level, Change::Again(episode(level)), reason, Cause::Heap, 437);
+    let severity = |level| again(level, Reason::Peak).severity();
+    assert_eq!(
+        [Level::Normal, Level::Elevated, Level::High, Level::Critical].map(severity),
+        [Severity::Info, Severity::Warn, Severity::Warn, Severity::Error]
+    );
+    let peak = again(Level::High, Reason::Peak);
+    assert_eq!((peak.name(), peak.previous_level()), ("highwater.memory.episode.changed", None));
+    let attributes = attributes(&peak);
+    assert_eq!(attributes.get("highwater.reason").cloned(), text("peak"));
+    assert_eq!(attributes.get("highwater.level").cloned(), text("high"));
+    assert_eq!(attributes.get("highwater.peak.used"), Some(&Attribute::Int(500 << 20)));
+    assert_eq!(attributes.get("highwater.duration"), Some(&Attribute::Double(65.0)));
+    assert!(!attributes.contains_key("highwater.count"), "nothing was merged");
+    assert_eq!(
+        peak.to_string(),
+        "memory is high and at a new peak after 1m 5s: 437MiB used, 85 % of 512MiB; what grew most is heap"
+    );
+    assert_eq!(
+        again(Level::High, Reason::Heartbeat).to_string(),
+        "memory is still high after 1m 5s: 437MiB used, 85 % of 512MiB; what grew most is heap"
+    );
+}
+
+#[cfg(feature = "otlp")]
+#[test]
+fn a_heartbeat_gives_way_first_whatever_the_level() {
+    let again = |reason| event_at(Level::Critical, Change::Again(episode(Level::Critical)), reason, Cause::Heap, 500);
+    assert_eq!(again(Reason::Heartbeat).priority(), Priority::Low);
+    assert_eq!(again(Reason::Peak).priority(), Priority::High);
+}
+
+#[test]
+fn what_flaps_says_how_often() {
+    let begun = event(Change::Begun(episode(Level::High)), Reason::Flapping, Cause::Unknown, 437);
+    assert_eq!(
+        begun.to_string(),
+        "memory is high again, too often to tell: from now on it is counted: 437MiB used, 85 % of 512MiB"
+    );
+    let mut counted = episode(Level::High);
+    counted.merged = 12;
+    let heartbeat = event_at(Level::Normal, Change::Again(counted), Reason::Heartbeat, Cause::Unknown, 100);
+    assert_eq!(attributes(&heartbeat).get("highwater.count"), Some(&Attribute::Int(12)));
+    assert_eq!(attributes(&heartbeat).get("highwater.level").cloned(), text("normal"));
+    assert_eq!(
+        heartbeat.to_string(),
+        "memory is normal for now after 1m 5s, raised 12 times more than was told: 100MiB used, 20 % of 512MiB"
+    );
+    let ended = event(Change::Ended(counted, stay(Level::High)), Reason::Recovered, Cause::Unknown, 100);
+    assert_eq!(
+        ended.to_string(),
+        "memory is normal again after 1m 5s, raised 12 times more than was told: 100MiB used, 20 % of 512MiB, \
+         at the peak 500MiB"
+    );
+}
+
+#[test]
+fn the_second_half_of_a_split_names_the_first() {
+    let level = Level::High;
+    let ended = event_at(level, Change::Ended(episode(level), stay(level)), Reason::Split, Cause::Unknown, 437);
+    assert_eq!(attributes(&ended).get("highwater.ended_by").cloned(), text("split"));
+    assert_eq!(attributes(&ended).get("highwater.level").cloned(), text("high"), "it goes on");
+    assert_eq!(
+        ended.to_string(),
+        "memory was still raised after 1m 5s: 437MiB used, 85 % of 512MiB, at the peak 500MiB"
+    );
+    let mut begun = event(Change::Begun(episode(level)), Reason::Split, Cause::Unknown, 437);
+    let first = ended.episode.as_deref();
+    begun.episode = Some(EpisodeHandle::new(SystemTime::UNIX_EPOCH, SinceStart::from_secs(75), None, first));
+    let id = ended.episode_id().unwrap().to_string();
+    assert_eq!(attributes(&begun).get("highwater.previous_episode.id"), Some(&Attribute::Text(id.into())));
+    assert_eq!(
+        begun.to_string(),
+        "memory is still high, which goes on as another episode: 437MiB used, 85 % of 512MiB"
     );
 }
 

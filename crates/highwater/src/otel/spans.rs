@@ -2,13 +2,14 @@
 //!
 //! A span is exported at its end, so the root alone would show an episode only when it is over. A short child at the
 //! beginning makes it visible while it goes on, and each stay at a level is a child of its own, sent when the level is left.
+//! The second half of a split is a trace of its own, whose root is linked to that of the first.
 
 use std::time::SystemTime;
 
-use opentelemetry::trace::{Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, Value};
 
-use highwater_model::{Change, Episode, Level, Reason, Stay};
+use highwater_model::{Change, Episode, Level, Reason, Stay, Transition};
 
 use super::int;
 use crate::event::{Attribute, Event, What, episode_attributes};
@@ -29,12 +30,14 @@ pub(super) trait Spans: Send {
 pub(super) struct EpisodeSpans<T: Tracer> {
     tracer: T,
     root: Option<T::Span>,
+    /// The root of the first half, between the two events of a split.
+    first_half: Option<SpanContext>,
     without_events: bool,
 }
 
 impl<T: Tracer> EpisodeSpans<T> {
     pub(super) fn new(tracer: T) -> Self {
-        Self { tracer, root: None, without_events: false }
+        Self { tracer, root: None, first_half: None, without_events: false }
     }
 
     /// The ids that the records of an open episode carry.
@@ -81,7 +84,8 @@ where
                 .tracer
                 .span_builder("memory episode")
                 .with_kind(SpanKind::Internal)
-                .with_start_time(event.wall(episode.began));
+                .with_start_time(event.wall(episode.began))
+                .with_links(self.first_half.take().map(Link::with_context).into_iter().collect());
             // A root, whatever the thread or the host has active.
             let mut root = self.tracer.build_with_context(builder, &Context::new());
             if let Some(handle) = event.episode() {
@@ -91,6 +95,9 @@ where
                     _ => EpisodeId::random(),
                 });
                 root.set_attribute(KeyValue::new("highwater.episode.id", id.to_string()));
+                if let Some(id) = handle.previous() {
+                    root.set_attribute(KeyValue::new("highwater.previous_episode.id", id.to_string()));
+                }
             }
             self.root = Some(root);
         }
@@ -109,8 +116,9 @@ where
             Change::Changed(_, stay) => self.stay(event, stay),
             Change::Ended(episode, stay) => {
                 self.stay(event, stay);
+                self.first_half = self.context().filter(|_| transition.reason == Reason::Split);
                 if let Some(mut root) = self.root.take() {
-                    root.set_attributes(end_attributes(event, &episode, transition.reason));
+                    root.set_attributes(end_attributes(event, &episode, transition));
                     if transition.reason == Reason::Shutdown {
                         root.set_status(Status::error("the process shut down while the episode was open"));
                     }
@@ -123,10 +131,10 @@ where
 }
 
 /// The attributes of an ended episode's root: its outcome, and the limit that it stood under.
-fn end_attributes(event: &Event, episode: &Episode, reason: Reason) -> Vec<KeyValue> {
+fn end_attributes(event: &Event, episode: &Episode, transition: &Transition) -> Vec<KeyValue> {
     let mut attributes = vec![
-        KeyValue::new("highwater.ended_by", reason.as_str()),
-        KeyValue::new("highwater.level", Level::Normal.as_str()),
+        KeyValue::new("highwater.ended_by", transition.reason.as_str()),
+        KeyValue::new("highwater.level", transition.level.as_str()),
         KeyValue::new("highwater.previous_level", episode.level.as_str()),
     ];
     if let Some(limit) = event.sample().limit {
@@ -154,3 +162,6 @@ fn key_value(name: &'static str, attribute: Attribute) -> KeyValue {
     };
     KeyValue::new(name, value)
 }
+
+#[cfg(test)]
+mod tests;

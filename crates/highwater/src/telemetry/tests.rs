@@ -211,10 +211,11 @@ of its root span.
 
 | event name | severity | when |
 |---|---|---|
-| `highwater.memory.episode.begun` | WARN, ERROR at critical | normal is left |
+| `highwater.memory.episode.begun` | WARN, ERROR at critical | normal is left, or a split episode goes on as another |
 | `highwater.memory.episode.changed` | WARN up, ERROR to critical, INFO down | the level rises or falls inside an episode |
-| `highwater.memory.episode.ended` | INFO | normal is reached again, or the agent shuts down |
-| `highwater.memory.oom_kill` | ERROR | the kernel killed processes of the cgroup |
+| | WARN, ERROR at critical, INFO at normal | a new peak, 5 % of the limit above the last one told, at most once a minute; a heartbeat, 15 minutes after what was told last |
+| `highwater.memory.episode.ended` | INFO | normal is reached again, the episode is split after an hour, or the agent shuts down |
+| `highwater.memory.oom_kill` | ERROR | the kernel killed processes of the cgroup; those within a minute are told together |
 | `highwater.source.unavailable` | WARN | a source cannot be read any more; its numbers are absent |
 | `highwater.source.recovered` | INFO | it can be read again |
 
@@ -224,15 +225,21 @@ Memory events carry the sample that was judged, under the names of the metrics a
 | attribute | values |
 |---|---|
 | `highwater.episode.id` | the trace id in hex |
-| `highwater.level`, `highwater.previous_level` | normal, elevated, high, critical |
-| `highwater.reason` | held, kernel, recovered, limit_changed, shutdown |
+| `highwater.previous_episode.id` | the same, of the first half of a split |
+| `highwater.level`, `highwater.previous_level` | normal, elevated, high, critical: now, and as it was told before |
+| `highwater.reason` | held, steep, kernel, peak, heartbeat, recovered, limit_changed, split, flapping, shutdown |
 | `highwater.cause` | heap, allocator, external, unattributed, shmem, kernel, other_process, unknown |
 | `highwater.limit.source` | config, cgroup, cgroup_high |
-| `highwater.ended_by` | recovered, limit_changed, shutdown |
-| `highwater.peak.used`, `highwater.peak.utilization` | By, 1: of an ended episode |
-| `highwater.duration`, `highwater.time_at.elevated`, `.high`, `.critical` | s: of an ended episode |
-| `highwater.count` | how many were killed |
+| `highwater.ended_by` | recovered, limit_changed, split, shutdown |
+| `highwater.peak.used`, `highwater.peak.utilization` | By, 1: of an ended episode, and where it is told again |
+| `highwater.duration`, `highwater.time_at.elevated`, `.high`, `.critical` | s: of an ended episode, and where it is told again |
+| `highwater.count` | how many were killed; how many entries of a level were counted and not told |
 | `highwater.source`, `highwater.why` | jemalloc, proc, cgroup, pressure; text |
+
+What happens too often *flaps*: the sixth episode of an hour, or the sixth entry of one level, has the reason `flapping`. From
+then on entries are counted and not told, and a return to normal does not end the episode; a level higher than the one told
+last is told, and so are peaks and heartbeats. It is over an hour after the last entry. The metrics always show the level as it
+is, and count each entry. However memory is used, no more than 186 memory events come within an hour.
 
 # Spans
 
@@ -243,7 +250,9 @@ later.
 |---|---|---|
 | `memory episode` | the root: from the crossing of its first level to the moment from which normal held; peak, duration and time at each level as attributes, the events as span events, unless `HIGHWATER_SPAN_EVENTS=off` | at its end |
 | `memory episode begun` | a child from the crossing to the decision: makes an open episode visible | at once |
-| `memory elevated`, `memory high`, `memory critical` | a child for each stay at a level | when the level is left |
+| `memory elevated`, `memory high`, `memory critical` | a child for each stay at a level, as it was told: while it flaps, one stay | when the level is left |
+
+After an hour an episode is split: the root ends as ended by `split`, and the root of a new trace begins, with a link to it.
 
 # Resource
 
