@@ -24,8 +24,10 @@ pub enum Cause {
     Shmem,
     /// Kernel memory and network buffers of the cgroup.
     Kernel,
-    /// Other processes hold more than half of the anonymous memory of the cgroup.
+    /// Other processes of the cgroup: they hold more than half of its anonymous memory, or what grew is theirs.
     OtherProcess,
+    /// Page cache, or mapped files. What is used does not contain it; named only where nothing else grew.
+    File,
     /// No part that is known grew.
     #[default]
     Unknown,
@@ -42,6 +44,7 @@ impl Cause {
             Self::Shmem => "shmem",
             Self::Kernel => "kernel",
             Self::OtherProcess => "other_process",
+            Self::File => "file",
             Self::Unknown => "unknown",
         }
     }
@@ -86,14 +89,23 @@ impl Calm {
     }
 }
 
-/// What can grow, as far as a sample knows it.
+/// What can grow, as far as a sample knows it, in the order of [`Parts::CAUSES`].
 #[derive(Clone, Copy, Debug, Default)]
-struct Parts([Part; 6]);
-
-type Part = (Cause, Option<Bytes>);
+pub(crate) struct Parts([Option<Bytes>; 8]);
 
 impl Parts {
-    fn of(sample: &Sample) -> Self {
+    const CAUSES: [Cause; 8] = [
+        Cause::Heap,
+        Cause::Allocator,
+        Cause::External,
+        Cause::Unattributed,
+        Cause::Shmem,
+        Cause::Kernel,
+        Cause::OtherProcess,
+        Cause::File,
+    ];
+
+    pub(crate) fn of(sample: &Sample) -> Self {
         let Sample { allocator, process, cgroup, limit, .. } = sample;
         let overhead = allocator.map(|a| a.ceiling().saturating_sub(a.allocated));
         // Where jemalloc counts more than the kernel holds, the residual may be anything down to zero.
@@ -102,25 +114,40 @@ impl Parts {
         let cgroup = cgroup.filter(|_| limit.is_some_and(|limit| limit.source != LimitSource::Config));
         let kernel = cgroup.and_then(|c| Some(c.kernel?.saturating_add(c.sock.unwrap_or_default())));
         let shmem = cgroup.and_then(|c| c.shmem).or(process.shmem);
+        let others = cgroup.and_then(|c| Some(c.anon?.saturating_sub(process.anon?)));
+        let cached = cgroup.and_then(|c| Some(c.file_active?.saturating_add(c.file_inactive?)));
         Self([
-            (Cause::Heap, allocator.map(|a| a.allocated)),
-            (Cause::Allocator, overhead),
-            (Cause::External, Some(sample.external)),
-            (Cause::Unattributed, unattributed),
-            (Cause::Shmem, shmem),
-            (Cause::Kernel, kernel),
+            allocator.map(|a| a.allocated),
+            overhead,
+            Some(sample.external),
+            unattributed,
+            shmem,
+            kernel,
+            others,
+            cached.or(process.file),
         ])
+    }
+
+    /// Of each part the lesser amount; unknown where either is.
+    #[must_use]
+    pub(crate) fn least(mut self, other: &Self) -> Self {
+        for (part, other) in self.0.iter_mut().zip(&other.0) {
+            *part = part.zip(*other).map(|(this, other)| this.min(other));
+        }
+        self
     }
 
     /// The part that grew most from `calm` to `self`, where use grew by `growth`.
     ///
     /// Unknown where no part explains a third of the growth: pages that were allocated before the calm moment and touched
-    /// after it, say, are growth of no part.
-    fn grown_since(&self, calm: &Self, growth: Bytes) -> Cause {
-        let grown = |(now, then): (&Part, &Part)| Some((now.1?.checked_sub(then.1?)?, now.0));
-        let largest = self.0.iter().zip(&calm.0).filter_map(grown).max_by_key(|(grown, _)| *grown);
-        let explains = |(grown, _): &(Bytes, Cause)| growth > Bytes::ZERO && grown.get() >= growth.get() / 3;
-        largest.filter(explains).map_or(Cause::Unknown, |(_, cause)| cause)
+    /// after it, say, are growth of no part. Files come last, since what is used does not contain them.
+    pub(crate) fn grown_since(&self, calm: &Self, growth: Bytes) -> Cause {
+        let grown = self.0.iter().zip(&calm.0).map(|(now, then)| now.zip(*then).and_then(|(n, t)| n.checked_sub(t)));
+        let explains = |grown: &Bytes| growth > Bytes::ZERO && grown.get() >= growth.get() / 3;
+        let explaining =
+            Self::CAUSES.into_iter().zip(grown).filter_map(|(c, grown)| Some((c, grown.filter(explains)?)));
+        let largest = explaining.max_by_key(|(cause, grown)| (*cause != Cause::File, *grown));
+        largest.map_or(Cause::Unknown, |(cause, _)| cause)
     }
 }
 

@@ -5,6 +5,8 @@
 //! late; what is told is bounded for any input, since an alarm that floods is an alarm that is turned off.
 
 use crate::cause::{Calm, Cause};
+use crate::forecast::Forecast;
+use crate::growth::Detector;
 use crate::level::Level;
 use crate::{Bytes, CgroupEvents, Glance, Limit, Sample, SinceStart};
 
@@ -30,6 +32,7 @@ pub struct Judge {
     episodes: Episodes,
     kills: Kills,
     calm: Calm,
+    growth: Detector,
     /// The last sample that was judged.
     last: Option<Sample>,
 }
@@ -48,17 +51,19 @@ impl Judge {
     /// | halves of a split | 2 | a split has an hour of an episode before it |
     /// | new peaks and heartbeats | 60 | a minute after what was told last |
     /// | kills | 60 | a minute after those told last |
-    pub const MOST_AN_HOUR: usize = 186;
+    /// | growth | 4 | a heartbeat after the growth that was told last |
+    pub const MOST_AN_HOUR: usize = 190;
 
     /// A judge that has seen nothing.
     pub fn new(rules: Rules) -> Self {
         Self {
-            rules,
             gates: Gates::default(),
             episodes: Episodes::default(),
             kills: Kills::default(),
             calm: Calm::default(),
+            growth: Detector::new(&rules.growth),
             last: None,
+            rules,
         }
     }
 
@@ -82,6 +87,10 @@ impl Judge {
         if last.is_some_and(|last| scope(last.limit) != scope(sample.limit)) {
             self.calm = Calm::default();
             self.gates.forget_climb();
+        }
+        if let Some(growth) = self.growth.observe(sample, used, self.rules.heartbeat) {
+            let (reason, cause, change) = (growth.pace.into(), growth.cause, Change::Growth(growth));
+            transitions.push(Transition { at: sample.at, reason, level: self.level(), cause, change });
         }
         let moved = self.gates.observe(sample.at, used, sample.limit, &self.rules, urgency);
         if self.episodes.open().is_none() && !self.gates.is_above() {
@@ -135,6 +144,18 @@ impl Judge {
     /// The open episode, if there is one. While it flaps the level may be normal.
     pub fn episode(&self) -> Option<Episode> {
         self.episodes.open()
+    }
+
+    /// Bytes a second by which use rises or falls, over the fast window of [`Rules::growth`]; `None` where there is too
+    /// little to say. It takes some microseconds: ask once a sample.
+    pub fn slope(&self) -> Option<f64> {
+        self.growth.slope()
+    }
+
+    /// When the limit of the last sample is reached; `None` without one, and where it is not certain that use rises. It
+    /// takes some microseconds: ask once a sample.
+    pub fn time_to_limit(&self) -> Option<Forecast> {
+        self.growth.forecast(self.last?.limit?)
     }
 
     /// How many episodes began and levels were entered so far, told or not.

@@ -12,6 +12,8 @@
 //! | [`level`] | normal, elevated, high, critical, and the lines between them |
 //! | [`judge`] | holds, hysteresis and the episode: the state machine |
 //! | [`cause`] | which part of the memory grew |
+//! | [`growth`] | growth that goes on: told before a line is crossed |
+//! | [`forecast`] | when the limit is reached, as a range |
 //! | [`peak`] | the highest use of the last minute |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -21,6 +23,8 @@
 extern crate std;
 
 pub mod cause;
+pub mod forecast;
+pub mod growth;
 pub mod judge;
 pub mod level;
 pub mod limit;
@@ -29,6 +33,8 @@ pub mod sample;
 pub mod units;
 
 pub use cause::Cause;
+pub use forecast::Forecast;
+pub use growth::{Growth, Pace, Windows};
 pub use judge::{Change, Counts, Episode, Holds, Judge, Peak, Reason, Rules, Stay, Transition, Transitions};
 pub use level::{Level, Levels, LevelsError, LevelsFault, Line, ParseThresholdError, Threshold};
 pub use limit::{Candidate, Limit, LimitSource};

@@ -100,13 +100,15 @@ impl Agent {
         let snapshot = shared.latest.last();
         let age = snapshot.as_ref().map(|snapshot| shared.clock.now().since(snapshot.sample.at));
         let sample = snapshot.as_ref().map(|snapshot| snapshot.sample);
-        let Snapshot { level, peak, episode, counts, .. } = snapshot.unwrap_or_default();
+        let Snapshot { level, peak, slope, time_to_limit, episode, counts, .. } = snapshot.unwrap_or_default();
         let open = |handle: Arc<EpisodeHandle>| OpenEpisode { id: handle.id.get().copied(), began: handle.began };
         Status {
             sample,
             age,
             level,
             peak,
+            growth: slope,
+            time_to_limit,
             episode: episode.map(open),
             episodes: counts.episodes,
             unheard: shared.delivery.unheard(),

@@ -9,7 +9,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
-use highwater_model::{Bytes, Judge, Level, Rules, Threshold, TrailingPeak};
+use highwater_model::{Bytes, Judge, Level, Pace, Rules, Threshold, TrailingPeak};
 use highwater_sources::{Availability, Options, Source, Sources};
 
 use crate::agent::{Agent, Threads};
@@ -97,6 +97,19 @@ impl Builder {
     pub fn hold_leave(mut self, hold: Duration) -> Self {
         let set = self.config.set_hold_leave(hold);
         self.over_one(config::HOLD_LEAVE, humantime::format_duration(hold), set)
+    }
+
+    /// How far back one window looks for growth (`HIGHWATER_GROWTH_SLOW`, `_FAST`, `_RAMP`), 24 s to a day; by default 6 h,
+    /// 1 h and 20 min. Each must be shorter than the one before.
+    pub fn growth_window(mut self, pace: Pace, window: Duration) -> Self {
+        let set = self.config.set_growth(pace, window);
+        self.over_one(config::growth_variable(pace), humantime::format_duration(window), set)
+    }
+
+    /// For how long after the start nothing counts as growth (`HIGHWATER_GROWTH_WARM_UP`), up to a day; by default 30 min.
+    pub fn growth_warm_up(mut self, warm_up: Duration) -> Self {
+        let set = self.config.set_warm_up(warm_up);
+        self.over_one(config::WARM_UP, humantime::format_duration(warm_up), set)
     }
 
     /// Which metrics are sent (`HIGHWATER_METRICS`): `core` or `all`, then `,+name` and `,-name`. A text that names no
@@ -279,7 +292,7 @@ impl Builder {
         startup::say(&tell, &first, sources.availability(), allocator, &levels, &exits.target);
 
         let mut rules = Rules::default();
-        (rules.levels, rules.holds) = (levels, config.holds);
+        (rules.levels, rules.holds, rules.growth) = (levels, config.holds, config.growth);
         let (stop, stopped) = sync_channel(0);
         let watch = Watch {
             // What cannot be read at the start is told with the first sample.

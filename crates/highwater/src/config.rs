@@ -18,7 +18,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use highwater_model::{Bytes, Holds, Level, Levels, Percent, Threshold};
+use highwater_model::{Bytes, Holds, Level, Levels, Pace, Percent, Threshold, Windows};
 
 use crate::signal::Signals;
 use crate::telemetry::Selection;
@@ -53,6 +53,8 @@ pub(crate) struct Config {
     /// Where elevated, high and critical begin.
     pub(crate) thresholds: [Threshold; 3],
     pub(crate) holds: Holds,
+    /// How far back growth is looked for.
+    pub(crate) growth: Windows,
     pub(crate) metrics: Selection,
     pub(crate) events: EventsTo,
     /// Whether the span of an episode repeats its events.
@@ -84,6 +86,7 @@ impl Default for Config {
             limit: None,
             thresholds: Levels::default().thresholds(),
             holds: Holds::default(),
+            growth: Windows::default(),
             metrics: Selection::default(),
             events: EventsTo { otlp: true, log: true },
             span_events: true,
@@ -221,6 +224,7 @@ impl Config {
     /// Holds the settings against one another, and makes the routes. What does not fit is an error, and set back.
     pub(crate) fn settle(&mut self) -> Vec<ConfigError> {
         let mut errors = self.settle_levels();
+        errors.extend(self.settle_windows());
         let (routes, unfit) = self.exports.routes();
         errors.extend(unfit);
         self.routes = routes;
@@ -274,6 +278,25 @@ impl Config {
             }
         }
         errors
+    }
+
+    /// Windows out of order: all are set back, since none of them is the wrong one.
+    fn settle_windows(&mut self) -> Option<ConfigError> {
+        let Windows { slow, fast, ramp, .. } = self.growth;
+        let (pace, longer) = match () {
+            () if ramp >= fast => (Pace::Ramp, Pace::Fast),
+            () if fast >= slow => (Pace::Fast, Pace::Slow),
+            () => return None,
+        };
+        let (key, than) = (growth_variable(pace), growth_variable(longer));
+        let value = humantime::format_duration(self.growth.of(pace)).to_string();
+        let remedy = format!(
+            "must be shorter than {than}, which is {}: all three windows are set back",
+            humantime::format_duration(self.growth.of(longer))
+        );
+        let warm_up = std::mem::take(&mut self.growth).warm_up;
+        self.growth.warm_up = warm_up;
+        Some(ConfigError { key, value, remedy })
     }
 
     /// The three levels, held against one another.
@@ -336,6 +359,27 @@ impl Config {
         Ok(())
     }
 
+    /// Sets how far back one window looks for growth.
+    pub(crate) fn set_growth(&mut self, pace: Pace, window: Duration) -> Result<(), String> {
+        const SHORTEST: Duration = Duration::from_secs(24);
+        if window < SHORTEST {
+            return Err("shorter than 24 s: a window has 24 slices, and a slice a sample".to_owned());
+        }
+        let window = text::up_to_a_day(window)?;
+        match pace {
+            Pace::Slow => self.growth.slow = window,
+            Pace::Fast => self.growth.fast = window,
+            Pace::Ramp => self.growth.ramp = window,
+        }
+        Ok(())
+    }
+
+    /// Sets for how long after the start nothing counts as growth.
+    pub(crate) fn set_warm_up(&mut self, warm_up: Duration) -> Result<(), String> {
+        self.growth.warm_up = text::up_to_a_day(warm_up)?;
+        Ok(())
+    }
+
     /// Adds a header to each request, over one of the same name.
     pub(crate) fn set_header(&mut self, name: &str, value: &str) -> Result<(), String> {
         self.exports.headers.set(name, value)
@@ -378,6 +422,14 @@ pub(crate) const fn hold_variable(level: Level) -> &'static str {
         Level::Normal | Level::Elevated => "HIGHWATER_HOLD_ELEVATED",
         Level::High => "HIGHWATER_HOLD_HIGH",
         Level::Critical => "HIGHWATER_HOLD_CRITICAL",
+    }
+}
+
+pub(crate) const fn growth_variable(pace: Pace) -> &'static str {
+    match pace {
+        Pace::Slow => "HIGHWATER_GROWTH_SLOW",
+        Pace::Fast => "HIGHWATER_GROWTH_FAST",
+        Pace::Ramp => "HIGHWATER_GROWTH_RAMP",
     }
 }
 

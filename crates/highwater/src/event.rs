@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use highwater_model::{Bytes, Cause, Change, Episode, Level, Reason, Sample, Stay, Transition};
+use highwater_model::{Bytes, Cause, Change, Episode, Forecast, Growth, Level, Reason, Sample, Stay, Transition};
 use highwater_sources::Source;
 
 use crate::identity::{EpisodeHandle, EpisodeId, uuid};
@@ -112,6 +112,7 @@ impl Event {
                 Change::Begun(_) => "highwater.memory.episode.begun",
                 Change::Changed(..) | Change::Again(_) => "highwater.memory.episode.changed",
                 Change::Ended(..) => "highwater.memory.episode.ended",
+                Change::Growth(_) => "highwater.memory.growth.detected",
                 _ => "highwater.memory.oom_kill",
             },
             What::SourceUnavailable { .. } => "highwater.source.unavailable",
@@ -126,7 +127,7 @@ impl Event {
                 Change::Begun(Episode { level: Level::Critical, .. })
                 | Change::Changed(Episode { level: Level::Critical, .. }, _) => Severity::Error,
                 Change::Changed(episode, stay) if episode.level < stay.level => Severity::Info,
-                Change::Begun(_) | Change::Changed(..) => Severity::Warn,
+                Change::Begun(_) | Change::Changed(..) | Change::Growth(_) => Severity::Warn,
                 Change::Again(_) => match transition.level {
                     Level::Normal => Severity::Info,
                     Level::Elevated | Level::High => Severity::Warn,
@@ -223,6 +224,7 @@ impl Event {
                         episode_attributes(&episode, give);
                     }
                     Change::OomKill(count) => give("highwater.count", Attribute::Int(count)),
+                    Change::Growth(growth) => growth_attributes(&growth, give),
                     _ => {}
                 }
             }
@@ -261,6 +263,17 @@ pub(crate) fn episode_attributes(episode: &Episode, give: &mut dyn FnMut(&'stati
     }
     if episode.merged > 0 {
         give("highwater.count", Attribute::Int(episode.merged));
+    }
+}
+
+/// How fast memory grows, over what time, and when the limit is reached.
+fn growth_attributes(growth: &Growth, give: &mut dyn FnMut(&'static str, Attribute)) {
+    give("highwater.growth.slope", Attribute::Double(growth.slope));
+    give("highwater.growth.window", Attribute::Double(growth.span.as_secs_f64()));
+    if let Some(Forecast { earliest, likely, latest, .. }) = growth.time_to_limit {
+        give("highwater.time_to_limit.earliest", Attribute::Double(earliest.as_secs_f64()));
+        give("highwater.time_to_limit.likely", Attribute::Double(likely.as_secs_f64()));
+        give("highwater.time_to_limit.latest", Attribute::Double(latest.as_secs_f64()));
     }
 }
 
@@ -311,6 +324,18 @@ impl fmt::Display for Event {
             }
             Change::OomKill(count) => {
                 write!(f, "the kernel killed {count} of the cgroup's processes for memory: {}", Use(&self.sample))?;
+            }
+            Change::Growth(growth) => {
+                let (an_hour, span) = (Bytes::new((growth.slope * 3600.0) as u64), Whole(growth.span));
+                write!(f, "memory grows by {an_hour} an hour, for {span} now: {}", Use(&self.sample))?;
+                if let Some(Forecast { earliest, latest, .. }) = growth.time_to_limit {
+                    write!(f, "; the limit is reached in {} to {}", Whole(earliest), Whole(latest))?;
+                }
+                return match transition.cause {
+                    Cause::Unknown => Ok(()),
+                    Cause::OtherProcess => f.write_str("; what grows is another process of the cgroup"),
+                    cause => write!(f, "; what grows is {}", cause.as_str()),
+                };
             }
             _ => write!(f, "{}", Use(&self.sample))?,
         }

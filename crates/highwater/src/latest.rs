@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
-use highwater_model::{Bytes, Counts, Level, Sample, SinceStart};
+use highwater_model::{Bytes, Counts, Forecast, Level, Sample, SinceStart};
 
 use crate::identity::EpisodeHandle;
 
@@ -17,6 +17,9 @@ pub(crate) struct Snapshot {
     pub(crate) level: Level,
     /// The highest use of the trailing minute.
     pub(crate) peak: Option<Bytes>,
+    /// Bytes a second by which use rises or falls.
+    pub(crate) slope: Option<f64>,
+    pub(crate) time_to_limit: Option<Forecast>,
     pub(crate) episode: Option<Arc<EpisodeHandle>>,
     pub(crate) counts: Counts,
     pub(crate) cost: Cost,

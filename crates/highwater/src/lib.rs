@@ -54,7 +54,7 @@
 //!
 //! | variables | for |
 //! |---|---|
-//! | `HIGHWATER_LIMIT`, `_LEVEL_*`, `_HOLD_*` | judgement |
+//! | `HIGHWATER_LIMIT`, `_LEVEL_*`, `_HOLD_*`, `_GROWTH_*` | judgement |
 //! | `HIGHWATER_METRICS`, `_EVENTS`, `_SPAN_EVENTS`, `_REPORT` | what is told, and where |
 //! | `OTEL_EXPORTER_OTLP_*`, for all signals and for one | the way to the collector |
 //! | `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_TRACES_SAMPLER`, `OTEL_METRIC_EXPORT_*` | what is sent |
@@ -105,7 +105,7 @@ pub use config::{ConfigError, Protocol};
 pub use delivery::DeliveryState;
 pub use event::{Event, Severity, What};
 pub use highwater_model as model;
-pub use highwater_model::{Bytes, Level, Sample, Threshold};
+pub use highwater_model::{Bytes, Level, Pace, Sample, Threshold};
 pub use highwater_sources::{AllocatorKind, Reason as SourceReason, Region, Source};
 pub use identity::EpisodeId;
 #[cfg(feature = "opentelemetry")]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use highwater_model::{Bytes, Level, Sample};
+use highwater_model::{Bytes, Forecast, Level, Sample};
 use highwater_sources::AllocatorKind;
 
 use crate::delivery::DeliveryState;
@@ -20,6 +20,10 @@ pub struct Status {
     pub level: Level,
     /// The highest use of the trailing minute.
     pub peak: Option<Bytes>,
+    /// Bytes a second by which use rises or falls.
+    pub growth: Option<f64>,
+    /// When the limit is reached, where it is certain that use rises.
+    pub time_to_limit: Option<Forecast>,
     /// The open episode.
     pub episode: Option<OpenEpisode>,
     /// How many episodes began since the start.
@@ -40,6 +44,8 @@ impl Status {
             age: None,
             level: Level::Normal,
             peak: None,
+            growth: None,
+            time_to_limit: None,
             episode: None,
             episodes: 0,
             unheard: 0,

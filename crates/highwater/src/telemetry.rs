@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use highwater_model::{Bytes, Cgroup, Sample};
+use highwater_model::{Bytes, Cgroup, Forecast, Sample};
 use highwater_sources::Regions;
 
 use crate::delivery::Delivery;
@@ -62,6 +62,8 @@ pub(crate) enum Set {
 pub(crate) enum Read {
     /// One amount of memory of a sample: also evidence in the events.
     Sample(fn(&Sample) -> Option<Value>),
+    /// One moment of the forecast.
+    Forecast(fn(&Forecast) -> Duration),
     /// Values with at most one attribute each.
     Points(fn(&Reading<'_>, Observe<'_>)),
 }
@@ -126,6 +128,7 @@ impl Metric {
                     observe(Point { value, attribute: None });
                 }
             }
+            Read::Forecast(value) => plain(observe, reading.snapshot.time_to_limit.as_ref().map(value)),
             Read::Points(points) => points(reading, observe),
         }
     }
@@ -135,12 +138,16 @@ impl Metric {
 pub(crate) fn evidence(sample: &Sample) -> impl Iterator<Item = (&'static str, Value)> {
     METRICS.iter().filter(|metric| metric.set == Set::Core).filter_map(|metric| match metric.read {
         Read::Sample(value) => Some((metric.name, value(sample)?)),
-        Read::Points(_) => None,
+        Read::Forecast(_) | Read::Points(_) => None,
     })
 }
 
 const fn bytes(name: &'static str, set: Set, description: &'static str, value: fn(&Sample) -> Option<Value>) -> Metric {
     Metric { name, kind: Kind::Amount, unit: "By", description, set, read: Read::Sample(value) }
+}
+
+const fn time_to_limit(name: &'static str, description: &'static str, value: fn(&Forecast) -> Duration) -> Metric {
+    Metric { name, kind: Kind::Gauge, unit: "s", description, set: Set::Core, read: Read::Forecast(value) }
 }
 
 /// Gives one value with a fixed attribute, where it is known.
@@ -210,6 +217,21 @@ pub(crate) static METRICS: &[Metric] = &[
         "Anonymous memory that nobody accounts for: a lower bound, absent where the allocator counts more than the kernel",
         |s| Some(s.unattributed()?.into()),
     ),
+    Metric {
+        name: "highwater.memory.growth",
+        kind: Kind::Gauge,
+        unit: "By/s",
+        description: "By how much use rises or falls: the median slope over the fast window",
+        set: Set::Core,
+        read: Read::Points(|reading, observe| plain(observe, reading.snapshot.slope)),
+    },
+    time_to_limit(
+        "highwater.memory.time_to_limit.likely",
+        "When use most likely reaches the limit, as it grows now; absent where that is not certain",
+        |forecast| forecast.likely,
+    ),
+    time_to_limit("highwater.memory.time_to_limit.earliest", "The same, not before", |forecast| forecast.earliest),
+    time_to_limit("highwater.memory.time_to_limit.latest", "The same, by then", |forecast| forecast.latest),
     Metric {
         name: "highwater.memory.level",
         kind: Kind::Gauge,

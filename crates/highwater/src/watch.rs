@@ -115,6 +115,7 @@ impl Watch {
         self.snapshot.sample = sample;
         self.snapshot.peak = self.peak.at(now);
         self.snapshot.level = self.judge.level();
+        (self.snapshot.slope, self.snapshot.time_to_limit) = (self.judge.slope(), self.judge.time_to_limit());
         self.snapshot.counts = self.judge.counts();
         if let Some(words) = self.findings.of(&sample) {
             words.into_iter().for_each(|text| self.outlets.tell.say(Severity::Warn, text));

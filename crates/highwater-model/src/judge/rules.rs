@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::{Level, Levels, Percent};
+use crate::{Level, Levels, Percent, Windows};
 
 /// By what a [`Judge`](crate::Judge) judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Rules {
     /// Whether a climb that would reach the next level within the hold skips it. On: a hold is there to outlast bursts, and
     /// on such a climb it would outlast the process.
     pub steep: bool,
-    /// Inside an episode, from what was told last to a heartbeat. 15 min: often enough to see that somebody still watches,
+    /// Inside an episode, from what was told last to a heartbeat; also the least time from growth to growth. 15 min: often enough to see that somebody still watches,
     /// and four lines an hour in a log.
     pub heartbeat: Duration,
     /// How far above the peak that was told last a new one is told, as a share of the limit; without a limit, of that peak.
@@ -32,6 +32,8 @@ pub struct Rules {
     /// The time within which [`flapping_count`](Self::flapping_count) is reached, and without an entry after which flapping
     /// is over. 1 h: a process that hovers at a line for a day is told once.
     pub flapping_within: Duration,
+    /// How far back growth is looked for.
+    pub growth: Windows,
 }
 
 impl Default for Rules {
@@ -46,6 +48,7 @@ impl Default for Rules {
             split: Duration::from_secs(60 * 60),
             flapping_count: 6,
             flapping_within: Duration::from_secs(60 * 60),
+            growth: Windows::default(),
         }
     }
 }

@@ -62,6 +62,7 @@ fn line(transition: &Transition) -> String {
             )
         }
         Change::OomKill(count) => std::format!("{at} killed {count}"),
+        Change::Growth(_) => std::format!("{at} grows"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the judge decides: a transition, with its reason and its numbers.
 
 use super::episode::{Episode, Stay};
-use crate::{Cause, Level, SinceStart};
+use crate::{Cause, Growth, Level, Pace, SinceStart};
 
 /// What the judge decided about one sample, with the reason and the numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,6 +33,8 @@ pub enum Change {
     Ended(Episode, Stay),
     /// The cgroup's kill counter rose by so much. Inside an episode or outside.
     OomKill(u64),
+    /// Memory grows and does not come down. Inside an episode or outside.
+    Growth(Growth),
 }
 
 /// Why a transition happened.
@@ -57,6 +59,12 @@ pub enum Reason {
     Split,
     /// The same happened so often that from now on it is counted and not told.
     Flapping,
+    /// The slow window saw growth.
+    Slow,
+    /// The fast window saw growth.
+    Fast,
+    /// The shortest window saw growth.
+    Ramp,
     /// The agent shuts down.
     Shutdown,
 }
@@ -74,7 +82,20 @@ impl Reason {
             Self::LimitChanged => "limit_changed",
             Self::Split => "split",
             Self::Flapping => "flapping",
+            Self::Slow => "slow",
+            Self::Fast => "fast",
+            Self::Ramp => "ramp",
             Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+impl From<Pace> for Reason {
+    fn from(pace: Pace) -> Self {
+        match pace {
+            Pace::Slow => Self::Slow,
+            Pace::Fast => Self::Fast,
+            Pace::Ramp => Self::Ramp,
         }
     }
 }
@@ -84,8 +105,8 @@ impl Reason {
 pub struct Transitions([Option<Transition>; Self::MOST]);
 
 impl Transitions {
-    /// The two halves of a split, and a kill.
-    pub const MOST: usize = 3;
+    /// Growth, the two halves of a split, and a kill.
+    pub const MOST: usize = 4;
 
     pub(super) fn push(&mut self, transition: Transition) {
         if let Some(free) = self.0.iter_mut().find(|slot| slot.is_none()) {

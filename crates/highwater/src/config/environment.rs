@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use highwater_model::Level;
+use highwater_model::{Level, Pace};
 
 use super::route::Exporter;
 use super::{Config, Temporality, text};
@@ -24,6 +24,7 @@ pub(crate) const EVENTS: &str = "HIGHWATER_EVENTS";
 pub(crate) const SPAN_EVENTS: &str = "HIGHWATER_SPAN_EVENTS";
 pub(crate) const REPORT: &str = "HIGHWATER_REPORT";
 pub(crate) const HOLD_LEAVE: &str = "HIGHWATER_HOLD_LEAVE";
+pub(crate) const WARM_UP: &str = "HIGHWATER_GROWTH_WARM_UP";
 pub(crate) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 pub(crate) const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 pub(crate) const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
@@ -78,6 +79,26 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
         name: HOLD_LEAVE,
         meaning: "how long use must stay below a level before it is left, for all three (default: `60s`, critical `30s`)",
         read: |config, text| config.set_hold_leave(text::duration(text)?),
+    },
+    Variable {
+        name: super::growth_variable(Pace::Slow),
+        meaning: "how far back growth over the better part of a day is looked for, 24 s to a day (default: `6h`)",
+        read: |config, text| config.set_growth(Pace::Slow, text::duration(text)?),
+    },
+    Variable {
+        name: super::growth_variable(Pace::Fast),
+        meaning: "the same for growth over hours (default: `1h`)",
+        read: |config, text| config.set_growth(Pace::Fast, text::duration(text)?),
+    },
+    Variable {
+        name: super::growth_variable(Pace::Ramp),
+        meaning: "the same for growth over less than an hour (default: `20m`)",
+        read: |config, text| config.set_growth(Pace::Ramp, text::duration(text)?),
+    },
+    Variable {
+        name: WARM_UP,
+        meaning: "for how long after the start nothing counts as growth (default: `30m`)",
+        read: |config, text| config.set_warm_up(text::duration(text)?),
     },
     Variable {
         name: METRICS,

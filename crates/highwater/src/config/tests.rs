@@ -82,6 +82,22 @@ fn limits_levels_and_holds_are_read() {
 }
 
 #[test]
+fn windows_of_growth_are_read_and_set_back_where_they_are_out_of_order() {
+    let config = good(&[
+        ("HIGHWATER_GROWTH_SLOW", "30m"),
+        ("HIGHWATER_GROWTH_FAST", "5m"),
+        ("HIGHWATER_GROWTH_RAMP", "1m"),
+        ("HIGHWATER_GROWTH_WARM_UP", "0s"),
+    ]);
+    let windows = [config.growth.slow, config.growth.fast, config.growth.ramp, config.growth.warm_up];
+    assert_eq!(windows.map(|window| window.as_secs()), [1800, 300, 60, 0]);
+    assert_eq!(
+        bad("HIGHWATER_GROWTH_FAST", "6h"),
+        "HIGHWATER_GROWTH_FAST=\"6h\": must be shorter than HIGHWATER_GROWTH_SLOW, which is 6h: all three windows are set back"
+    );
+}
+
+#[test]
 fn what_is_told_and_where_is_read() {
     let events = |text| good(&[("HIGHWATER_EVENTS", text)]).events;
     assert_eq!(events("otlp,tracing"), EventsTo { otlp: true, log: true });
@@ -148,6 +164,10 @@ fn each_of_our_variables_refuses_nonsense_and_says_what_would_be_right() {
         ("HIGHWATER_HOLD_HIGH", "-1s", "30s"),
         ("HIGHWATER_HOLD_CRITICAL", "soon", "30s"),
         ("HIGHWATER_HOLD_LEAVE", "1000days", "30s"),
+        ("HIGHWATER_GROWTH_SLOW", "forever", "30s"),
+        ("HIGHWATER_GROWTH_FAST", "2days", "30s"),
+        ("HIGHWATER_GROWTH_RAMP", "5s", "24 s"),
+        ("HIGHWATER_GROWTH_WARM_UP", "-1s", "30s"),
         ("HIGHWATER_METRICS", "some", "core"),
         ("HIGHWATER_METRICS", "core,+no.such.metric", "core"),
         ("HIGHWATER_EVENTS", "stdout", "otlp, tracing"),

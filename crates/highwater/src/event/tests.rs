@@ -109,6 +109,50 @@ fn an_ended_episode_carries_its_peak_duration_and_times() {
     );
 }
 
+/// What a judge says of a leak that takes twelve hours.
+fn growing(limit: Option<Limit>) -> Event {
+    const HOURS: u64 = 12;
+    let mut judge = Judge::new(Rules::default());
+    let growth = (0..HOURS * 360).find_map(|step| {
+        let used = Some(Bytes::new((100 << 20) + step * (412 << 20) / (HOURS * 360)));
+        let sample = Sample { at: SinceStart::from_secs(step * 10), used, limit, ..Sample::default() };
+        let told = judge.judge(&sample);
+        let growth = told.iter().find(|transition| matches!(transition.change, Change::Growth(_))).copied();
+        Some(Event::new(SystemTime::UNIX_EPOCH, What::Memory(growth?), sample, None))
+    });
+    growth.unwrap()
+}
+
+#[test]
+fn growth_carries_its_slope_its_window_and_when_the_limit_is_reached() {
+    let event = growing(sample(0).limit);
+    assert_eq!((event.name(), event.severity()), ("highwater.memory.growth.detected", Severity::Warn));
+    let attributes = attributes(&event);
+    let number = |name: &str| match attributes.get(name) {
+        Some(Attribute::Double(number)) => *number,
+        other => panic!("{name}: {other:?}"),
+    };
+    assert_eq!(attributes.get("highwater.reason").cloned(), text("slow"));
+    assert_eq!(attributes.get("highwater.cause").cloned(), text("unknown"));
+    assert!((number("highwater.growth.slope") / (412.0 * f64::from(1 << 20) / 43_200.0) - 1.0).abs() < 0.02);
+    assert!((8_100.0..=21_600.0).contains(&number("highwater.growth.window")));
+    let [earliest, likely, latest] =
+        ["earliest", "likely", "latest"].map(|moment| number(&format!("highwater.time_to_limit.{moment}")));
+    assert!(0.0 < earliest && earliest < likely && likely < latest, "{earliest} {likely} {latest}");
+    let said = event.to_string();
+    assert!(
+        said.starts_with("memory grows by 34.3MiB an hour, for ") && said.contains("; the limit is reached in "),
+        "{said}"
+    );
+}
+
+#[test]
+fn growth_without_a_limit_says_nothing_of_one() {
+    let event = growing(None);
+    assert!(!attributes(&event).keys().any(|name| name.contains("limit")));
+    assert!(!event.to_string().contains("limit"), "{event}");
+}
+
 #[test]
 fn what_is_told_again_is_as_severe_as_the_level_and_carries_the_episode_so_far() {
     let again = |level, reason| event_at(level, Change::Again(episode(level)), reason, Cause::Heap, 437);

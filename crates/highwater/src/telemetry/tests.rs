@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use highwater_model::{Allocator, CgroupEvents, Limit, LimitSource, Pressure, Process};
+use highwater_model::{Allocator, CgroupEvents, Judge, Limit, LimitSource, Pressure, Process, Rules, SinceStart};
 
 use super::*;
 
@@ -50,7 +50,18 @@ fn full() -> Snapshot {
         }),
         ..Sample::default()
     };
-    Snapshot { sample, peak: some(100), ..Snapshot::default() }
+    Snapshot { sample, peak: some(100), slope: Some(1.0), time_to_limit: Some(forecast()), ..Snapshot::default() }
+}
+
+/// Of a process that grows by 1 MiB a minute.
+fn forecast() -> Forecast {
+    let mut judge = Judge::new(Rules::default());
+    for minute in 0..400 {
+        let limit = Limit { bytes: Bytes::gib(1), source: LimitSource::Cgroup, scope: 1 };
+        let used = Some(Bytes::mib(100 + minute));
+        judge.judge(&Sample { at: SinceStart::from_secs(minute * 60), used, limit: Some(limit), ..Sample::default() });
+    }
+    judge.time_to_limit().unwrap()
 }
 
 /// How many series each metric has in a snapshot.
@@ -215,6 +226,7 @@ of its root span.
 | `highwater.memory.episode.changed` | WARN up, ERROR to critical, INFO down | the level rises or falls inside an episode |
 | | WARN, ERROR at critical, INFO at normal | a new peak, 5 % of the limit above the last one told, at most once a minute; a heartbeat, 15 minutes after what was told last |
 | `highwater.memory.episode.ended` | INFO | normal is reached again, the episode is split after an hour, or the agent shuts down |
+| `highwater.memory.growth.detected` | WARN | memory grows steadily and does not come down: once more as much as in the window seen, and the limit is reached; again only where it had stopped |
 | `highwater.memory.oom_kill` | ERROR | the kernel killed processes of the cgroup; those within a minute are told together |
 | `highwater.source.unavailable` | WARN | a source cannot be read any more; its numbers are absent |
 | `highwater.source.recovered` | INFO | it can be read again |
@@ -227,19 +239,21 @@ Memory events carry the sample that was judged, under the names of the metrics a
 | `highwater.episode.id` | the trace id in hex |
 | `highwater.previous_episode.id` | the same, of the first half of a split |
 | `highwater.level`, `highwater.previous_level` | normal, elevated, high, critical: now, and as it was told before |
-| `highwater.reason` | held, steep, kernel, peak, heartbeat, recovered, limit_changed, split, flapping, shutdown |
-| `highwater.cause` | heap, allocator, external, unattributed, shmem, kernel, other_process, unknown |
+| `highwater.reason` | held, steep, kernel, peak, heartbeat, recovered, limit_changed, split, flapping, shutdown; of growth, the window that saw it: slow, fast, ramp |
+| `highwater.cause` | heap, allocator, external, unattributed, shmem, kernel, other_process, file, unknown |
 | `highwater.limit.source` | config, cgroup, cgroup_high |
 | `highwater.ended_by` | recovered, limit_changed, split, shutdown |
 | `highwater.peak.used`, `highwater.peak.utilization` | By, 1: of an ended episode, and where it is told again |
 | `highwater.duration`, `highwater.time_at.elevated`, `.high`, `.critical` | s: of an ended episode, and where it is told again |
+| `highwater.growth.slope`, `highwater.growth.window` | By/s, s: of growth, and the time over which it was seen |
+| `highwater.time_to_limit.earliest`, `.likely`, `.latest` | s: of growth under a limit |
 | `highwater.count` | how many were killed; how many entries of a level were counted and not told |
 | `highwater.source`, `highwater.why` | jemalloc, proc, cgroup, pressure; text |
 
 What happens too often *flaps*: the sixth episode of an hour, or the sixth entry of one level, has the reason `flapping`. From
 then on entries are counted and not told, and a return to normal does not end the episode; a level higher than the one told
 last is told, and so are peaks and heartbeats. It is over an hour after the last entry. The metrics always show the level as it
-is, and count each entry. However memory is used, no more than 186 memory events come within an hour.
+is, and count each entry. However memory is used, no more than 190 memory events come within an hour.
 
 # Spans
 

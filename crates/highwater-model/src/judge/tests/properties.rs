@@ -104,7 +104,7 @@ proptest! {
                     prop_assert_eq!(open.take(), Some(episode.number));
                     split = (transition.reason == Reason::Split).then_some((episode.until, episode.number));
                 }
-                Change::OomKill(_) => {}
+                Change::OomKill(_) | Change::Growth(_) => {}
             }
             prop_assert!(split.is_none() || open.is_none());
         }
@@ -142,7 +142,7 @@ proptest! {
                 Change::Again(episode) => {
                     prop_assert_eq!((episode.level, episode.until), (level, transition.at));
                 }
-                Change::OomKill(_) => {}
+                Change::OomKill(_) | Change::Growth(_) => {}
             }
         }
     }
@@ -159,14 +159,16 @@ proptest! {
         let fell = |t: &Transition| matches!(t.change, Change::Changed(..) | Change::Ended(..)) && !rose(t) && !split(t);
         let again = |t: &Transition| matches!(t.change, Change::Again(_));
         let killed = |t: &Transition| matches!(t.change, Change::OomKill(_));
+        let grew = |t: &Transition| matches!(t.change, Change::Growth(_));
         let most = [
             most_an_hour(&told, rose),
             most_an_hour(&told, fell),
             most_an_hour(&told, split),
             most_an_hour(&told, again),
             most_an_hour(&told, killed),
+            most_an_hour(&told, grew),
         ];
-        let bounds = [22, 42, 2, 60, 60];
+        let bounds = [22, 42, 2, 60, 60, 4];
         prop_assert!(most.iter().zip(&bounds).all(|(most, bound)| most <= bound), "{most:?}");
         prop_assert_eq!(bounds.iter().sum::<usize>(), Judge::MOST_AN_HOUR);
         prop_assert!(most_an_hour(&told, |_| true) <= Judge::MOST_AN_HOUR);

@@ -1,0 +1,245 @@
+use std::time::Duration;
+use std::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Allocator, Cgroup, LimitSource, Process};
+
+const LIMIT: u64 = 1000;
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+/// As far apart as two samples are here.
+const STEP: u64 = 10;
+
+fn limit(bytes: u64) -> Option<Limit> {
+    Some(Limit { bytes: Bytes::new(bytes), source: LimitSource::Cgroup, scope: 1 })
+}
+
+/// A detector that takes what `used` says of each moment until `end`, and tells when and what it found.
+fn told(end: u64, used: impl Fn(u64) -> u64) -> Vec<(u64, Growth)> {
+    told_of(end, |seconds| Sample { used: Some(Bytes::new(used(seconds))), limit: limit(LIMIT), ..Sample::default() })
+}
+
+fn told_of(end: u64, sample: impl Fn(u64) -> Sample) -> Vec<(u64, Growth)> {
+    let mut detector = Detector::new(&Windows::default());
+    (0..end)
+        .step_by(STEP as usize)
+        .filter_map(|seconds| {
+            let sample = Sample { at: SinceStart::from_secs(seconds), ..sample(seconds) };
+            Some((seconds, detector.observe(&sample, sample.used?, Duration::from_secs(15 * MINUTE))?))
+        })
+        .collect()
+}
+
+fn paces(told: &[(u64, Growth)]) -> Vec<Pace> {
+    told.iter().map(|(_, growth)| growth.pace).collect()
+}
+
+/// From 300 to the limit in so many seconds.
+fn leak(over: u64) -> impl Fn(u64) -> u64 {
+    move |seconds| 300 + 700 * seconds / over
+}
+
+#[test]
+fn each_window_tells_the_leaks_of_its_length_once_and_in_time() {
+    for (hours, pace) in [(1, Pace::Ramp), (2, Pace::Fast), (6, Pace::Slow), (24, Pace::Slow)] {
+        let told = told(hours * HOUR, leak(hours * HOUR));
+        assert_eq!(paces(&told), [pace], "{hours} h");
+        let used = leak(hours * HOUR)(told[0].0);
+        assert!(used < 900, "{hours} h: told at {used}");
+    }
+}
+
+#[test]
+fn slope_span_and_forecast_are_those_of_the_leak() {
+    let told = told(12 * HOUR, leak(12 * HOUR));
+    let [(at, growth)] = told[..] else { panic!("told {} times", told.len()) };
+    let slope = 700.0 / (12 * HOUR) as f64;
+    assert!((growth.slope / slope - 1.0).abs() < 0.05, "{growth:?}");
+    assert!(growth.span > Duration::from_secs(2 * HOUR) && growth.span <= Duration::from_secs(6 * HOUR), "{growth:?}");
+    let left = Duration::from_secs(12 * HOUR - at);
+    let forecast = growth.time_to_limit.unwrap();
+    assert!((forecast.earliest..=forecast.latest).contains(&left), "{left:?} in {forecast:?}");
+}
+
+#[test]
+fn what_does_not_grow_on_is_not_told() {
+    let sawtooth = |seconds: u64| 300 + 450 * (seconds % (2 * HOUR)) / (2 * HOUR);
+    let step = |seconds: u64| if seconds < 5 * HOUR { 300 } else { 850 };
+    let two_steps = |seconds: u64| 300 + 275 * (seconds / (3 * HOUR)).min(2);
+    let warm_up = |seconds: u64| 800 - (700.0 * (-(seconds as f64) / 5400.0).exp()) as u64;
+    let burst = |seconds: u64| if seconds / HOUR == 5 { 300 + 550 * (seconds % HOUR) / HOUR } else { 300 };
+    assert_eq!(told(24 * HOUR, |_| 880), []);
+    assert_eq!(told(24 * HOUR, sawtooth), []);
+    assert_eq!(told(24 * HOUR, step), []);
+    assert_eq!(told(24 * HOUR, two_steps), []);
+    assert_eq!(told(24 * HOUR, warm_up), []);
+    assert_eq!(told(6 * HOUR - 30 * MINUTE, burst), []);
+}
+
+#[test]
+fn what_was_held_before_is_not_news() {
+    // Up to 800 in 8 h, as a leak is told; down at once, and up again the same way.
+    let again = |seconds: u64| 300 + 500 * (seconds % (8 * HOUR)) / (8 * HOUR);
+    let told = told(24 * HOUR, again);
+    assert!(told.len() == 1 && told[0].0 < 8 * HOUR, "{told:?}");
+}
+
+#[test]
+fn growth_that_went_away_and_comes_back_is_told_again() {
+    let paused = |seconds: u64| match seconds / HOUR {
+        0..8 => 1300 + 2700 * seconds / (8 * HOUR),
+        8..20 => 4000,
+        _ => 4000 + 5000 * (seconds - 20 * HOUR) / (8 * HOUR),
+    };
+    let resized = |seconds: u64| Sample {
+        used: Some(Bytes::new(paused(seconds))),
+        limit: limit(if seconds < 14 * HOUR { 5000 } else { 10_000 }),
+        ..Sample::default()
+    };
+    let told = told_of(28 * HOUR, resized);
+    let hours: Vec<u64> = told.iter().map(|(at, _)| at / HOUR).collect();
+    assert!(matches!(hours[..], [0..8, 20..28]), "{hours:?}");
+}
+
+#[test]
+fn a_warm_up_is_not_judged() {
+    let told = told(HOUR, |seconds| 100 + 850 * seconds.min(30 * MINUTE) / (30 * MINUTE));
+    assert_eq!(told, []);
+}
+
+#[test]
+fn samples_that_are_missing_unevenly_apart_or_an_hour_late_change_nothing() {
+    let leaking = leak(12 * HOUR);
+    let asleep = |seconds: u64| (4 * HOUR..5 * HOUR).contains(&seconds);
+    let sparse = |seconds: u64| (seconds / STEP) % 7 != 0 && (seconds / STEP) % 60 < 31;
+    let sample = |seconds: u64| Sample {
+        used: (sparse(seconds) && !asleep(seconds)).then(|| Bytes::new(leaking(seconds))),
+        limit: limit(LIMIT),
+        ..Sample::default()
+    };
+    let told = told_of(12 * HOUR, sample);
+    assert_eq!(paces(&told), [Pace::Slow]);
+    assert!(leaking(told[0].0) < 850, "{told:?}");
+}
+
+#[test]
+fn a_larger_limit_gives_more_time_and_a_smaller_one_less() {
+    let under = |after: u64| {
+        let sample = move |seconds: u64| Sample {
+            used: Some(Bytes::new(leak(12 * HOUR)(seconds))),
+            limit: limit(if seconds < 3 * HOUR { LIMIT } else { after }),
+            ..Sample::default()
+        };
+        told_of(12 * HOUR, sample).first().map(|(at, _)| *at)
+    };
+    let (smaller, same, larger) = (under(850).unwrap(), under(LIMIT).unwrap(), under(2 * LIMIT));
+    assert!(smaller < same, "{smaller} {same}");
+    assert_eq!(larger, None);
+}
+
+#[test]
+fn another_scope_begins_anew() {
+    let moved = |seconds: u64| Sample {
+        used: Some(Bytes::new(leak(12 * HOUR)(seconds))),
+        limit: Some(Limit { scope: seconds / HOUR, ..limit(LIMIT).unwrap() }),
+        ..Sample::default()
+    };
+    assert_eq!(told_of(12 * HOUR, moved), []);
+}
+
+#[test]
+fn without_a_limit_growth_by_half_is_told_without_a_time() {
+    let leaking = |seconds: u64| Sample { used: Some(Bytes::new(300 + seconds / 60)), ..Sample::default() };
+    let told = told_of(24 * HOUR, leaking);
+    assert_eq!(paces(&told), [Pace::Slow]);
+    assert_eq!(told[0].1.time_to_limit, None);
+}
+
+#[test]
+fn the_part_that_grows_is_named_whatever_the_others_do() {
+    let busy = |seconds: u64| 200 * (seconds % (20 * MINUTE)) / (20 * MINUTE);
+    let leaked = |seconds: u64| 600 * seconds / (12 * HOUR);
+    let with = |heap: u64, region: u64, own: u64, all: u64| Sample {
+        used: Some(Bytes::new(all)),
+        limit: limit(LIMIT),
+        allocator: Some(Allocator { allocated: Bytes::new(heap), resident: Bytes::new(heap), ..Allocator::default() }),
+        process: Process { anon: Some(Bytes::new(own)), ..Process::default() },
+        cgroup: Some(Cgroup { anon: Some(Bytes::new(all)), ..Cgroup::default() }),
+        external: Bytes::new(region),
+        ..Sample::default()
+    };
+    let cause = |sample: &dyn Fn(u64) -> Sample| told_of(12 * HOUR, sample)[0].1.cause;
+    let base = 200;
+    assert_eq!(
+        cause(&|t| with(base + leaked(t), busy(t), base + leaked(t) + busy(t), base + leaked(t) + busy(t))),
+        Cause::Heap
+    );
+    assert_eq!(
+        cause(&|t| with(base + busy(t), leaked(t), base + leaked(t) + busy(t), base + leaked(t) + busy(t))),
+        Cause::External
+    );
+    assert_eq!(
+        cause(&|t| with(base + busy(t), 0, base + leaked(t) + busy(t), base + leaked(t) + busy(t))),
+        Cause::Unattributed
+    );
+    assert_eq!(cause(&|t| with(base + busy(t), 0, base + busy(t), base + leaked(t) + busy(t))), Cause::OtherProcess);
+}
+
+#[test]
+fn windows_of_minutes_tell_a_leak_of_minutes() {
+    let minutes = |minutes| Duration::from_secs(minutes * MINUTE);
+    let windows = Windows { slow: minutes(12), fast: minutes(4), ramp: minutes(1), warm_up: minutes(1) };
+    let mut detector = Detector::new(&windows);
+    let found = (0..1200).find_map(|seconds| {
+        let used = Bytes::new(leak(1200)(seconds));
+        let sample =
+            Sample { at: SinceStart::from_secs(seconds), used: Some(used), limit: limit(LIMIT), ..Sample::default() };
+        detector.observe(&sample, used, minutes(1)).map(|_| used)
+    });
+    assert!(found.is_some_and(|used| used < Bytes::new(850)), "{found:?}");
+}
+
+#[test]
+fn the_state_is_small() {
+    // Three windows of 24 slices, each with the least of eight parts.
+    assert!(size_of::<crate::Judge>() <= 16 << 10, "{}", size_of::<crate::Judge>());
+}
+
+proptest! {
+    #[test]
+    fn growth_is_told_at_most_once_in_so_long(
+        steps in prop::collection::vec((1u64..900, prop::option::weighted(0.9, 0u64..2000), 500u64..2000), 1..500),
+    ) {
+        let windows = Windows { slow: Duration::from_secs(3600), fast: Duration::from_secs(300), ramp: Duration::from_secs(30), warm_up: Duration::ZERO };
+        let (mut detector, mut at, mut last) = (Detector::new(&windows), 0, None::<u64>);
+        for (gap, used, bytes) in steps {
+            at += gap;
+            let Some(used) = used.map(Bytes::new) else { continue };
+            let sample = Sample { at: SinceStart::from_secs(at), used: Some(used), limit: limit(bytes), ..Sample::default() };
+            if let Some(growth) = detector.observe(&sample, used, Duration::from_secs(900)) {
+                prop_assert!(last.is_none_or(|last| at - last >= 900));
+                prop_assert!(growth.slope.is_finite() && growth.slope > 0.0);
+                last = Some(at);
+            }
+            let _ = detector.slope();
+            if let Some(forecast) = detector.forecast(sample.limit.unwrap()) {
+                prop_assert!(forecast.earliest <= forecast.likely && forecast.likely <= forecast.latest);
+            }
+        }
+    }
+
+    #[test]
+    fn a_process_that_only_shrinks_never_grows(drops in prop::collection::vec(0u64..3, 100..2000)) {
+        let mut detector = Detector::new(&Windows::default());
+        let mut used = 100_000_u64;
+        for (index, drop) in drops.into_iter().enumerate() {
+            used -= drop;
+            let sample = Sample {
+                at: SinceStart::from_secs(index as u64 * 60), used: Some(Bytes::new(used)), limit: limit(100_000), ..Sample::default()
+            };
+            prop_assert_eq!(detector.observe(&sample, Bytes::new(used), Duration::ZERO), None);
+        }
+    }
+}
