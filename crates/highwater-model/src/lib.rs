@@ -13,6 +13,7 @@
 //! | [`judge`] | holds, hysteresis and the episode: the state machine |
 //! | [`cause`] | which part of the memory grew |
 //! | [`peak`] | the highest use of the last minute |
+//! | [`schedule`] | when to look next |
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test"))]
@@ -25,7 +26,9 @@ pub mod judge;
 pub mod level;
 pub mod limit;
 pub mod peak;
+mod rise;
 pub mod sample;
+pub mod schedule;
 pub mod units;
 
 pub use cause::Cause;
@@ -34,4 +37,5 @@ pub use level::{Level, Levels, LevelsError, LevelsFault, Line, ParseThresholdErr
 pub use limit::{Candidate, Limit, LimitSource};
 pub use peak::TrailingPeak;
 pub use sample::{Allocator, Cgroup, CgroupEvents, Glance, Pressure, Process, Sample};
+pub use schedule::Schedule;
 pub use units::{Bytes, ParseBytesError, Percent, SinceStart};
