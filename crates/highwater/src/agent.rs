@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::mem;
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use highwater_model::{Sample, SinceStart};
-use highwater_sources::{AllocatorKind, Options, PerProcess, Region, Sources};
+use highwater_sources::{AllocatorKind, Options, PerProcess, Region, Sources, Stop};
 
 use crate::builder::Builder;
 use crate::event::Event;
@@ -56,10 +55,10 @@ struct OnDemand {
 }
 
 /// The agent's threads.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Threads {
     /// Dropping it stops the watch thread, and with that all others. `None` once the agent was shut down.
-    pub(crate) stop: Option<SyncSender<()>>,
+    pub(crate) stop: Option<Stop>,
     pub(crate) finished: Finished,
     /// The one that runs callbacks: a shutdown from there cannot wait for itself.
     pub(crate) teller: ThreadId,

@@ -5,12 +5,11 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
-use highwater_model::{Bytes, Judge, Level, Rules, Threshold, TrailingPeak};
-use highwater_sources::{Availability, Options, Source, Sources};
+use highwater_model::{Bytes, Judge, Level, Rules, Schedule, Threshold, TrailingPeak};
+use highwater_sources::{Availability, Options, Source, Sources, waiter};
 
 use crate::agent::{Agent, Threads};
 use crate::config::{self, Config, ConfigError, Protocol};
@@ -280,7 +279,7 @@ impl Builder {
 
         let mut rules = Rules::default();
         (rules.levels, rules.holds) = (levels, config.holds);
-        let (stop, stopped) = sync_channel(0);
+        let (waiter, stop) = waiter();
         let watch = Watch {
             // What cannot be read at the start is told with the first sample.
             availability: Source::ALL.map(|source| (source, Availability::Absent)),
@@ -291,7 +290,8 @@ impl Builder {
             outlets: Outlets { send, tell, of_host, own_ids: exits.own_ids },
             snapshot: Snapshot::default(),
             findings: Findings::new(levels, options.limit),
-            stop: stopped,
+            schedule: Schedule::new(levels),
+            waiter,
         };
         let thread = thread::Builder::new().name("highwater-watch".to_owned());
         thread.spawn(move || watch.run()).map_err(StartError::Thread)?;
