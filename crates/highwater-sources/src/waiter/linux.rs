@@ -1,12 +1,11 @@
-//! `ppoll` over a bell and what the kernel says of memory.
-#![allow(unsafe_code, reason = "eventfd and ppoll have no safe form in the standard library")]
+//! `poll` over a bell and what the kernel says of memory.
+#![allow(unsafe_code, reason = "eventfd and poll have no safe form in the standard library")]
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -153,14 +152,12 @@ fn poll<const N: usize>(files: [Option<&File>; N], time: Duration) -> Result<[li
     if let Some(bell) = polled.first_mut() {
         bell.events = libc::POLLIN;
     }
-    let timeout = libc::timespec {
-        tv_sec: time.as_secs().try_into().unwrap_or(libc::time_t::MAX),
-        tv_nsec: time.subsec_nanos() as libc::c_long,
-    };
+    // Rather a little late than a second wait for the rest.
+    let millis = time.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(libc::c_int::MAX);
     let count = libc::nfds_t::try_from(N).unwrap_or_default();
-    // SAFETY: ppoll(2) reads and writes `count` structures at the pointer, which are there, and reads the timeout; without a
-    // signal mask it is poll(2). The descriptors stay open for as long as `files` is borrowed.
-    let ready = unsafe { libc::ppoll(polled.as_mut_ptr(), count, &raw const timeout, ptr::null()) };
+    // SAFETY: poll(2) reads and writes `count` structures at the pointer, which are there. The descriptors stay open for as
+    // long as `files` is borrowed.
+    let ready = unsafe { libc::poll(polled.as_mut_ptr(), count, millis) };
     if ready >= 0 {
         return Ok(polled.map(|each| each.revents));
     }
