@@ -5,6 +5,8 @@ CARGO ?= cargo
 DENY_VERSION := 0.20.2
 # The tool that runs the fuzz targets: the same.
 FUZZ_VERSION := 0.13.2
+# The tool that changes the judge to see whether a test fails: the same.
+MUTANTS_VERSION := 27.1.0
 # How long each fuzz target runs, in seconds.
 FUZZ_TIME ?= 600
 
@@ -122,6 +124,12 @@ fuzz: ## Fuzz every parser for FUZZ_TIME seconds each (needs a nightly compiler)
 		$(CARGO) +nightly fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-dict=fuzz/dictionary -max_total_time=$(FUZZ_TIME) || exit 1; \
 	done
+
+# Of each property few cases: what only a rare input shows would be a table test that is missing.
+.PHONY: mutants
+mutants: ## Change the judge in every small way, one at a time, and see that a test fails (a quarter of an hour)
+	$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install cargo-mutants --version $(MUTANTS_VERSION) --locked
+	PROPTEST_CASES=32 $(CARGO) mutants -p highwater-model --output target
 
 .PHONY: soak
 soak: peers ## Run the demo for two hours under changing load, beside a collector that is stopped and started
