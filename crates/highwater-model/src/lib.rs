@@ -13,6 +13,7 @@
 //! | [`judge`] | holds, hysteresis and the episode: the state machine |
 //! | [`cause`] | which part of the memory grew |
 //! | [`peak`] | the highest use of the last minute |
+//! | [`recording`] | samples as rows of a CSV |
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test"))]
@@ -25,6 +26,7 @@ pub mod judge;
 pub mod level;
 pub mod limit;
 pub mod peak;
+pub mod recording;
 pub mod sample;
 pub mod units;
 
