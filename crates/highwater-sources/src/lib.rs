@@ -30,7 +30,7 @@
 //! | `cgroup` | where the cgroups are, their limits, and what is used of them |
 //! | `file` | files that stay open, and the one buffer that they are read into |
 //! | `parse` | what the files mean: functions on bytes, without I/O |
-//! | `platform` | what differs between systems |
+//! | [`platform`] | what differs between systems |
 //!
 //! # What a reading costs
 //!
@@ -66,7 +66,7 @@ pub mod fuzzing;
 pub mod jemalloc;
 mod parse;
 pub mod per_process;
-mod platform;
+pub mod platform;
 mod process;
 pub mod regions;
 pub mod resource;

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -19,6 +19,7 @@ use crate::finished::Finished;
 use crate::latest::Snapshot;
 use crate::otel;
 use crate::outlet::{Callbacks, Log, Outlet, Queue, Silent, Subscriptions};
+use crate::record::Recording;
 use crate::report::Report;
 use crate::shared::Shared;
 use crate::startup::{self, Findings};
@@ -120,6 +121,13 @@ impl Builder {
     pub fn report(mut self, every: Duration) -> Self {
         let set = self.config.set_report(every);
         self.over_one(config::REPORT, humantime::format_duration(every), set)
+    }
+
+    /// A file into which every sample is written as a row, for `highwater replay` (`HIGHWATER_RECORD`); by default none. At
+    /// most two files of 16 MiB each, or of `HIGHWATER_RECORD_SIZE`: this one, and one with `.1` at its end.
+    pub fn record(mut self, path: impl AsRef<Path>) -> Self {
+        self.config.record = Some(path.as_ref().to_owned());
+        self.over(&[config::RECORD], Ok(()))
     }
 
     /// The collector's address (`OTEL_EXPORTER_OTLP_ENDPOINT`), such as `http://localhost:4318`. One that is none is an
@@ -275,6 +283,8 @@ impl Builder {
         };
         let spawn = |pipeline| Queue::spawn("highwater-send", vec![Box::new(Silent(pipeline))], finished.wait_for());
         let send = pipeline.map(spawn).transpose().map_err(StartError::Thread)?;
+        let record = |path: &PathBuf| Recording::spawn(path, config.record_size, finished.wait_for());
+        let recording = config.record.as_ref().map(record).transpose().map_err(StartError::Thread)?;
         let allocator = sources.allocator();
         startup::say(&tell, &first, sources.availability(), allocator, &levels, &exits.target);
 
@@ -287,6 +297,7 @@ impl Builder {
             peak: TrailingPeak::new(config.interval),
             shared: Arc::clone(&shared),
             outlets: Outlets { send, tell, of_host, own_ids: exits.own_ids },
+            recording,
             snapshot: Snapshot::default(),
             findings: Findings::new(levels, options.limit),
             stop: stopped,
@@ -442,6 +453,7 @@ mod tests {
             .events("otlp")
             .span_events(false)
             .report(Duration::from_secs(5))
+            .record("/tmp/memory.csv")
             .endpoint("http://collector:4318")
             .protocol(Protocol::HttpProtobuf)
             .header("x-key", "value")
@@ -458,6 +470,7 @@ mod tests {
             ("HIGHWATER_EVENTS", "otlp"),
             ("HIGHWATER_SPAN_EVENTS", "off"),
             ("HIGHWATER_REPORT", "5s"),
+            ("HIGHWATER_RECORD", "/tmp/memory.csv"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "2500"),

@@ -56,6 +56,7 @@
 //! |---|---|
 //! | `HIGHWATER_LIMIT`, `_LEVEL_*`, `_HOLD_*` | judgement |
 //! | `HIGHWATER_METRICS`, `_EVENTS`, `_SPAN_EVENTS`, `_REPORT` | what is told, and where |
+//! | `HIGHWATER_RECORD`, `_RECORD_SIZE` | a file with every sample, for `highwater replay` |
 //! | `OTEL_EXPORTER_OTLP_*`, for all signals and for one | the way to the collector |
 //! | `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_TRACES_SAMPLER`, `OTEL_METRIC_EXPORT_*` | what is sent |
 //! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who sends it |
@@ -88,6 +89,7 @@ mod otel;
 #[path = "otel_disabled.rs"]
 mod otel;
 mod outlet;
+mod record;
 mod report;
 mod shared;
 mod signal;
@@ -103,7 +105,7 @@ pub use agent::Agent;
 pub use builder::{Builder, StartError};
 pub use config::{ConfigError, Protocol};
 pub use delivery::DeliveryState;
-pub use event::{Event, Severity, What};
+pub use event::{Attribute, Event, Severity, What};
 pub use highwater_model as model;
 pub use highwater_model::{Bytes, Level, Sample, Threshold};
 pub use highwater_sources::{AllocatorKind, Reason as SourceReason, Region, Source};

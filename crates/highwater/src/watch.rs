@@ -16,6 +16,7 @@ use crate::event::{Event, Severity, What};
 use crate::identity::{EpisodeHandle, EpisodeId};
 use crate::latest::Snapshot;
 use crate::outlet::Queue;
+use crate::record::Recording;
 use crate::shared::Shared;
 use crate::signal::Signal;
 use crate::startup::Findings;
@@ -44,6 +45,7 @@ pub(crate) struct Watch {
     pub(crate) judge: Judge,
     pub(crate) peak: TrailingPeak,
     pub(crate) outlets: Outlets,
+    pub(crate) recording: Option<Recording>,
     pub(crate) snapshot: Snapshot,
     pub(crate) availability: [(Source, Availability); Source::COUNT],
     pub(crate) findings: Findings,
@@ -129,6 +131,9 @@ impl Watch {
         // (4) tell
         for event in &events {
             self.outlets.tell(event, &self.shared.delivery);
+        }
+        if let Some(recording) = &mut self.recording {
+            recording.record(&sample, &self.outlets.tell);
         }
 
         let cost = &mut self.snapshot.cost;

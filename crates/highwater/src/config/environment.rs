@@ -23,6 +23,8 @@ pub(crate) const METRICS: &str = "HIGHWATER_METRICS";
 pub(crate) const EVENTS: &str = "HIGHWATER_EVENTS";
 pub(crate) const SPAN_EVENTS: &str = "HIGHWATER_SPAN_EVENTS";
 pub(crate) const REPORT: &str = "HIGHWATER_REPORT";
+pub(crate) const RECORD: &str = "HIGHWATER_RECORD";
+pub(crate) const RECORD_SIZE: &str = "HIGHWATER_RECORD_SIZE";
 pub(crate) const HOLD_LEAVE: &str = "HIGHWATER_HOLD_LEAVE";
 pub(crate) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 pub(crate) const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
@@ -119,6 +121,21 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
             }
             _ => config.set_report(text::duration(text)?),
         },
+    },
+    Variable {
+        name: RECORD,
+        meaning: "a file into which every sample is written as a row, for `highwater replay`; beside it there is at most one \
+                  more, with `.1` at its end, for what was before (default: none)",
+        read: |config, text| {
+            config.record = Some(text.into());
+            Ok(())
+        },
+    },
+    Variable {
+        name: RECORD_SIZE,
+        meaning: "how large that file gets, from `64KiB`, before it takes the place of the other; a day has about 9 MiB \
+                  (default: `16MiB`)",
+        read: |config, text| config.set_record_size(super::parse(text)?),
     },
     Variable {
         name: "HIGHWATER_DISABLED",

@@ -94,6 +94,12 @@ fn what_is_told_and_where_is_read() {
     assert_eq!(good(&[("HIGHWATER_REPORT", "5s")]).report, Some(Duration::from_secs(5)));
     assert_eq!(good(&[("HIGHWATER_REPORT", "off")]).report, None);
     assert_ne!(good(&[("HIGHWATER_METRICS", "all")]).metrics, Selection::default());
+    assert_eq!(good(&[("HIGHWATER_RECORD", "/a b.csv")]).record, Some("/a b.csv".into()));
+    assert_eq!(good(&[("HIGHWATER_RECORD_SIZE", "64KiB")]).record_size, Bytes::kib(64));
+    assert_eq!(
+        bad("HIGHWATER_RECORD_SIZE", "63KiB"),
+        "HIGHWATER_RECORD_SIZE=\"63KiB\": too small for a recording: write at least 64KiB"
+    );
 }
 
 #[test]
