@@ -18,7 +18,6 @@ use highwater_model::{Bytes, Sample};
 
 use crate::event::Severity;
 use crate::finished::Running;
-use crate::outlet::Queue;
 
 use file::RecordFile;
 
@@ -58,15 +57,14 @@ impl Recording {
         Ok(Self { samples, words, lags: false })
     }
 
-    /// Hands a sample over, unless there is no room for it. Neither waits nor allocates.
-    pub(crate) fn record(&mut self, sample: &Sample, tell: &Queue) {
-        self.words.try_iter().for_each(|(severity, text)| tell.say(severity, text));
-        if let Err(TrySendError::Full(_)) = self.samples.try_send(*sample)
-            && !self.lags
-        {
+    /// Hands a sample over, unless there is no room for it, and gives what is to be said. Never waits.
+    pub(crate) fn record(&mut self, sample: &Sample, mut say: impl FnMut(Severity, String)) {
+        self.words.try_iter().for_each(|(severity, text)| say(severity, text));
+        let full = matches!(self.samples.try_send(*sample), Err(TrySendError::Full(_)));
+        if full && !self.lags {
             self.lags = true;
             let text = format!("the recording lags: {QUEUE} samples wait for its disk, and new ones are left out");
-            tell.say(Severity::Warn, text);
+            say(Severity::Warn, text);
         }
     }
 }
@@ -79,5 +77,52 @@ fn run(receiver: &Receiver<Sample>, file: &mut RecordFile) {
         // A string takes everything.
         let _ = writeln!(line, "{}", Row::of(&sample, *first.get_or_insert(sample.at)));
         file.append(&line, sample.at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use highwater_model::SinceStart;
+
+    use super::*;
+    use crate::finished::Finished;
+
+    fn sample(millis: u64) -> Sample {
+        let at = SinceStart::new(Duration::from_millis(millis));
+        Sample { at, used: Some(Bytes::new(millis)), ..Sample::default() }
+    }
+
+    #[test]
+    fn a_disk_that_hangs_costs_the_samples_beyond_a_minute_and_one_word() {
+        let (samples, disk) = sync_channel(QUEUE);
+        let (_, words) = sync_channel(WORDS);
+        let mut recording = Recording { samples, words, lags: false };
+        let mut said = Vec::new();
+        for second in 0..200 {
+            recording.record(&sample(second * 1000), |severity, text| said.push((severity, text)));
+        }
+        let [(Severity::Warn, word)] = &said[..] else { panic!("{said:?}") };
+        assert_eq!(word, "the recording lags: 64 samples wait for its disk, and new ones are left out");
+        let kept: Vec<_> = disk.try_iter().map(|sample| sample.at.elapsed().as_secs()).collect();
+        assert_eq!(kept, (0..64).collect::<Vec<_>>(), "the older part of the story is whole");
+    }
+
+    #[test]
+    fn what_waits_is_written_before_the_end_with_seconds_from_the_first_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("memory.csv");
+        let finished = Finished::default();
+        let mut recording = Recording::spawn(&path, Bytes::mib(1), finished.wait_for()).unwrap();
+        for millis in [5_250, 6_251, 7_250] {
+            recording.record(&sample(millis), |_, text| panic!("{text}"));
+        }
+        drop(recording);
+        assert!(finished.wait(Duration::from_secs(60)));
+        let text = std::fs::read_to_string(path).unwrap();
+        let rows: Vec<_> = text.lines().skip(1).map(|line| line.split_once(",,").unwrap().0).collect();
+        assert_eq!(rows, ["0.000,5250", "1.001,6251", "2.000,7250"]);
+        assert!(text.ends_with('\n'));
     }
 }

@@ -133,7 +133,7 @@ impl Watch {
             self.outlets.tell(event, &self.shared.delivery);
         }
         if let Some(recording) = &mut self.recording {
-            recording.record(&sample, &self.outlets.tell);
+            recording.record(&sample, |severity, text| self.outlets.tell.say(severity, text));
         }
 
         let cost = &mut self.snapshot.cost;
