@@ -38,6 +38,7 @@ test: peers ## Run all tests, against the real collector, Prometheus and Jaeger
 	for feature in $(FEATURES); do $(CARGO) test -p highwater --lib --no-default-features --features $$feature || exit 1; done
 	$(CARGO) test -p highwater --features jemalloc
 	$(CARGO) test -p highwater --all-features
+	$(CARGO) test -p highwater-cli
 	$(CARGO) test -p highwater-e2e
 
 .PHONY: guest
@@ -57,6 +58,7 @@ check: ## Check format, lints, docs, licences, dependencies, public interface an
 		$(CARGO) clippy -p highwater --all-targets --no-default-features --features $$feature -- -D warnings || exit 1; \
 	done
 	$(CARGO) clippy -p highwater --all-targets --all-features -- -D warnings
+	$(CARGO) clippy -p highwater-cli --all-targets -- -D warnings
 	# What only the fuzz targets call.
 	$(CARGO) rustc -p highwater-sources --lib --profile check -- --cfg fuzzing -D warnings
 	$(CARGO) rustc -p highwater --lib --all-features --profile check -- --cfg fuzzing -D warnings
@@ -66,7 +68,7 @@ check: ## Check format, lints, docs, licences, dependencies, public interface an
 	$(CARGO) test -p highwater-e2e --test dependencies --test public_api
 	# In a folder of its own: what an earlier run built of the same version would be verified in place of what is packed now.
 	packages=$$(mktemp -d) && trap 'rm -rf "$$packages"' EXIT && \
-		$(CARGO) package -p highwater-model -p highwater-sources -p highwater --allow-dirty --target-dir "$$packages"
+		$(CARGO) package -p highwater-model -p highwater-sources -p highwater -p highwater-cli --allow-dirty --target-dir "$$packages"
 
 .PHONY: bench
 bench: ## Measure: readings, the agent's heap and exports, the demo's throughput, build time and size
@@ -87,12 +89,13 @@ portable: $(NO_JEMALLOC) ## Check the published crates for other systems and wit
 		if has $$target; then for features in --no-default-features "" --all-features; do \
 			echo "portable: highwater $$features for $$target"; \
 			$(CARGO) clippy -q -p highwater $$features --target $$target -- -D warnings; \
-		done; fi; \
+		done; echo "portable: highwater-cli for $$target"; \
+		$(CARGO) clippy -q -p highwater-cli --target $$target -- -D warnings; fi; \
 	done; \
 	if has $(BARE); then echo "portable: highwater-model for $(BARE)"; $(CARGO) check -q -p highwater-model --target $(BARE); fi; \
 	if rustup toolchain install $(OLDEST) --profile minimal >/dev/null 2>&1; then \
 		echo "portable: highwater with Rust $(OLDEST)"; unset TARGET_CC TARGET_AR; \
-		$(CARGO) +$(OLDEST) check -q -p highwater --all-features; \
+		$(CARGO) +$(OLDEST) check -q -p highwater --all-features; $(CARGO) +$(OLDEST) check -q -p highwater-cli; \
 	else lacks "Rust $(OLDEST)"; fi
 
 $(NO_JEMALLOC):
@@ -117,11 +120,11 @@ miri: ## Run the tests of what threads share under Miri, in many orders (needs a
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for FUZZ_TIME seconds each (needs a nightly compiler)
 	$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --version $(FUZZ_VERSION) --locked
-	cd crates/highwater && for target in $$($(CARGO) fuzz list); do \
+	for package in highwater highwater-cli; do cd $(CURDIR)/crates/$$package && for target in $$($(CARGO) fuzz list); do \
 		mkdir -p fuzz/corpus/$$target && \
 		$(CARGO) +nightly fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-dict=fuzz/dictionary -max_total_time=$(FUZZ_TIME) || exit 1; \
-	done
+	done || exit 1; done
 
 .PHONY: soak
 soak: peers ## Run the demo for two hours under changing load, beside a collector that is stopped and started

@@ -50,7 +50,6 @@ struct Record {
 impl<R: BufRead> Trace<R> {
     /// Reads the header. The rows may not lie before the moment `after`.
     pub(crate) fn open(name: &str, mut input: R, after: SinceStart) -> Result<Self, TraceError> {
-        // Not left to csv-core, which takes a mark that comes alone, as from a pipe, for the end.
         let mut start = Vec::new();
         let read = input.by_ref().take(BYTE_ORDER_MARK.len() as u64).read_to_end(&mut start);
         if start == BYTE_ORDER_MARK {
@@ -67,6 +66,9 @@ impl<R: BufRead> Trace<R> {
             words: Vec::new(),
         };
         read.map_err(|error| trace.error(None, Fault::Read(error)))?;
+        // csv-core looks for the mark too, and takes one that comes alone, as from a pipe, for the end: not after a line.
+        trace.reader.read_record(b"\n", &mut trace.content, &mut trace.ends);
+        trace.reader.set_line(1);
         let Some(record) = trace.record()? else { return Err(trace.error(None, Fault::Empty)) };
         trace.read_header(record).map_err(|fault| trace.error(Some(record.line), fault))?;
         Ok(trace)

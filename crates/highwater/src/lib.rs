@@ -78,7 +78,7 @@ mod config;
 mod delivery;
 mod event;
 mod finished;
-#[cfg(fuzzing)]
+#[cfg(all(fuzzing, feature = "otlp"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod identity;

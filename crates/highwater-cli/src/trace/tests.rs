@@ -54,6 +54,7 @@ fn a_mark_of_the_byte_order_other_ends_of_lines_quotes_spaces_and_empty_lines_ar
     ] {
         assert_eq!(rows(content), expected, "{content:?}");
     }
+    assert!(error("\u{feff}\u{feff}seconds,used\n0,1\n").contains("column seconds is missing"), "one mark is enough");
 }
 
 #[test]

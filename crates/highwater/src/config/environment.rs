@@ -133,7 +133,7 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
     },
     Variable {
         name: RECORD_SIZE,
-        meaning: "how large that file gets, from `64KiB`, before it takes the place of the other; a day has about 9 MiB \
+        meaning: "how large that file gets, from `64KiB`, before it takes the place of the other; a day has about 11 MiB \
                   (default: `16MiB`)",
         read: |config, text| config.set_record_size(super::parse(text)?),
     },
