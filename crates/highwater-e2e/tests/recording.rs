@@ -64,29 +64,52 @@ fn ends_well(mut process: Process) -> String {
 struct Disk(Folder);
 
 impl Disk {
-    /// `None` where none can be mounted; the test then proves nothing, and that is said.
+    /// One in memory. `None` where none can be mounted; the test then proves nothing, and that is said.
     fn new(test: &str) -> Option<Self> {
-        let folder = Folder::temporary();
-        if mount(&["-t", "tmpfs", "-o", "size=16k", "highwater"], folder.path()) {
-            return Some(Self(folder));
+        let disk = Self(Folder::temporary());
+        if mount(&["-t", "tmpfs", "-o", "size=16k", "highwater"], disk.0.path()) {
+            return Some(disk);
         }
         not_shown(test, "nothing can be mounted");
+        None
+    }
+
+    /// One that can be frozen.
+    fn of_blocks(test: &str) -> Option<(Self, Folder)> {
+        let (disk, folder) = (Self(Folder::temporary()), Folder::temporary());
+        let image = folder.path().join("image");
+        fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+        let made = succeeds(Command::new("mkfs.ext4").arg("-q").arg(&image));
+        if made && mount(&["-o", "loop", image.to_str().unwrap()], disk.0.path()) {
+            return Some((disk, folder));
+        }
+        not_shown(test, "no file system in a file can be mounted");
         None
     }
 
     fn path(&self) -> PathBuf {
         self.0.path().join("memory.csv")
     }
+
+    /// From now on what writes waits, until it is thawed.
+    fn freeze(&self, how: &str) -> bool {
+        succeeds(Command::new("fsfreeze").arg(how).arg(self.0.path()))
+    }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
+        self.freeze("--unfreeze");
         let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
     }
 }
 
 fn mount(arguments: &[&str], at: &Path) -> bool {
-    Command::new("mount").args(arguments).arg(at).output().is_ok_and(|output| output.status.success())
+    succeeds(Command::new("mount").args(arguments).arg(at))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
 }
 
 #[test]
@@ -119,6 +142,28 @@ fn in_a_folder_that_is_read_only_nothing_is_recorded_until_it_is_not() {
     has_rows(&disk.path(), 1);
     let error = ends_well(process);
     assert_eq!(error.matches("nothing is recorded").count(), 1, "{error}");
+}
+
+#[test]
+fn a_disk_that_hangs_delays_neither_judgement_nor_telling_nor_shutdown_beyond_its_deadline() {
+    let test = "a_disk_that_hangs_delays_neither_judgement_nor_telling_nor_shutdown_beyond_its_deadline";
+    let Some((disk, _image)) = Disk::of_blocks(test) else { return };
+    let variables = [("HIGHWATER_LIMIT", "128MiB"), ("HIGHWATER_HOLD_ELEVATED", "0s"), ("DEADLINE", "1")];
+    let mut process = recording(&disk.path()).variables(&variables).start();
+    has_rows(&disk.path(), 1);
+    assert!(disk.freeze("--freeze"));
+    process.tell("take 100");
+    says(&process, "memory is elevated");
+    process.close_input();
+    // Its end, too, waits for the disk: what a process was writing is the kernel's to finish.
+    wait::until_ok("the shutdown is over", || {
+        let output = process.output();
+        if output.contains("delivered false") { Ok(()) } else { Err(output) }
+    });
+    assert!(process.error().contains("memory was still raised"), "{}", process.error());
+    assert!(disk.freeze("--unfreeze"));
+    process.wait_for_success();
+    rows(&disk.path());
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Recording {
         let (samples, receiver) = sync_channel(QUEUE);
         let (teller, words) = sync_channel(WORDS);
         let mut file = RecordFile::new(path, most, teller);
-        thread::Builder::new().name("highwater-record".to_owned()).spawn(move || {
+        thread::Builder::new().name("highwater-write".to_owned()).spawn(move || {
             run(&receiver, &mut file);
             drop(file);
             drop(done);
