@@ -42,6 +42,16 @@ const fn colour(level: Level) -> &'static str {
     }
 }
 
+/// The same for areas, which a text's colour would make dull.
+const fn tint(level: Level) -> &'static str {
+    match level {
+        Level::Normal => FAINT,
+        Level::Elevated => "#f2c230",
+        Level::High => "#f5852a",
+        Level::Critical => "#e0313f",
+    }
+}
+
 /// From seconds and bytes to places.
 struct Scale {
     from: f64,
@@ -132,7 +142,7 @@ fn bands(svg: &mut Svg, plot: &Plot, scale: &Scale, limits: &[Run]) {
         for (level, line) in Level::RAISED.into_iter().zip(lines).rev() {
             let Some(line) = line else { continue };
             let (from, to) = (scale.x(run.from), scale.x(run.to));
-            let fill = format!(r#"fill="{}" fill-opacity="0.09""#, colour(level));
+            let fill = format!(r#"fill="{}" fill-opacity="0.13""#, tint(level));
             if line.enter < scale.top {
                 svg.rect((from, scale.y(above)), (to, scale.y(line.enter)), &fill, "");
             }
@@ -173,8 +183,8 @@ fn episodes(svg: &mut Svg, plot: &Plot, scale: &Scale) {
         let to = span.to.map_or(RIGHT, |to| scale.at(to)).max(from + 1.5);
         let until = span.to.map_or("the end".to_owned(), |to| format!("after {}", time(to.since(span.from))));
         let title = format!("episode {}: up to {}, over at {until}", span.number, span.highest);
-        let fill = colour(span.highest);
-        svg.rect((from, TOP), (to, BOTTOM), &format!(r#"fill="{fill}" fill-opacity="0.16""#), &title);
+        let fill = tint(span.highest);
+        svg.rect((from, TOP), (to, BOTTOM), &format!(r#"fill="{fill}" fill-opacity="0.22""#), &title);
         svg.rect((from, BOTTOM - 4.0), (to, BOTTOM), &format!(r#"fill="{fill}""#), "");
     }
 }
