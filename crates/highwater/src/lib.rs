@@ -30,7 +30,8 @@
 //! Three threads, none of an async runtime, joined by bounded queues. *highwater-watch* reads, has it judged
 //! ([`model`]), publishes the latest sample, and hands events over; it waits for nobody. *highwater-send* tells the
 //! collector: events as log records, episodes as spans, on the wire at once. *highwater-tell* runs what is the host's:
-//! callbacks, the log, a host's own providers. Metrics are collected by the SDK's own thread, from the latest sample.
+//! callbacks, the log, a host's own providers. Metrics are collected by the SDK's own thread, from the latest sample. With
+//! [`record`](Builder::record) *highwater-write* writes each sample to a file.
 //!
 //! # Features
 //!
