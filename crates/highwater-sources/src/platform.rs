@@ -49,7 +49,8 @@ pub fn stands_at(file: &File, path: &Path) -> io::Result<bool> {
 ///
 /// By `fcntl`, whose locks a forked child does not have and does not prolong, and not by `flock`, whose do: a child that
 /// lives longer than its parent would keep the next run out, and one that was forked to become the daemon itself. It ends
-/// with the process, or when this process closes the file. On a file system without locks everybody has it.
+/// with the process, or when this process closes any descriptor of the file, one of the host's that read it, say. On a file
+/// system without locks everybody has it.
 #[cfg(unix)]
 pub fn lock(file: &File) -> io::Result<bool> {
     use std::os::fd::AsRawFd;

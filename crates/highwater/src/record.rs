@@ -48,6 +48,8 @@ impl Recording {
     pub(crate) fn spawn(path: &Path, most: Bytes, done: Running) -> io::Result<Self> {
         let (samples, receiver) = sync_channel(QUEUE);
         let (teller, words) = sync_channel(WORDS);
+        // A host may change its folder, as a daemon does: the file stays where it was meant.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut file = RecordFile::new(path, most, teller);
         thread::Builder::new().name("highwater-write".to_owned()).spawn(move || {
             run(&receiver, &mut file);
@@ -107,6 +109,28 @@ mod tests {
         assert_eq!(word, "the recording lags: 64 samples wait for its disk, and new ones are left out");
         let kept: Vec<_> = disk.try_iter().map(|sample| sample.at.elapsed().as_secs()).collect();
         assert_eq!(kept, (0..64).collect::<Vec<_>>(), "the older part of the story is whole");
+    }
+
+    #[test]
+    fn the_seconds_go_on_from_one_file_to_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("memory.csv");
+        let finished = Finished::default();
+        let mut recording = Recording::spawn(&path, Bytes::kib(1), finished.wait_for()).unwrap();
+        for second in 100..150 {
+            recording.record(&sample(second * 1000), |_, text| panic!("{text}"));
+        }
+        drop(recording);
+        assert!(finished.wait(Duration::from_secs(60)));
+        let both =
+            ["memory.csv.1", "memory.csv"].map(|name| std::fs::read_to_string(folder.path().join(name)).unwrap());
+        let seconds: Vec<_> = both
+            .iter()
+            .flat_map(|text| text.lines().skip(1))
+            .map(|line| line.split('.').next().unwrap().parse::<u64>().unwrap())
+            .collect();
+        assert_eq!(seconds, (50 - seconds.len() as u64..50).collect::<Vec<_>>(), "the latest, without a gap");
+        assert!(seconds.len() > both[1].lines().count(), "of both files");
     }
 
     #[test]

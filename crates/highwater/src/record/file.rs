@@ -45,11 +45,11 @@ pub(crate) struct RecordFile {
 
 impl RecordFile {
     /// Opens nothing: the first row does.
-    pub(crate) fn new(path: &Path, most: Bytes, words: SyncSender<Word>) -> Self {
-        let mut previous = OsString::from(path);
+    pub(crate) fn new(path: PathBuf, most: Bytes, words: SyncSender<Word>) -> Self {
+        let mut previous = OsString::from(&path);
         previous.push(".1");
         Self {
-            path: path.to_owned(),
+            path,
             previous: previous.into(),
             most: most.get(),
             open: None,

@@ -22,7 +22,7 @@ impl Bench {
 
     fn at(folder: TempDir, name: &str) -> Self {
         let (teller, words) = sync_channel(8);
-        let file = RecordFile::new(&folder.path().join(name), Bytes::kib(1), teller);
+        let file = RecordFile::new(folder.path().join(name), Bytes::kib(1), teller);
         Self { folder, file, words, now: SinceStart::default() }
     }
 
