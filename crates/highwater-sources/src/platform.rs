@@ -1,5 +1,5 @@
 //! What differs between systems: the only place with a condition on one.
-#![allow(unsafe_code, reason = "sysconf and fcntl have no safe form in the standard library")]
+#![allow(unsafe_code, reason = "sysconf, fcntl and write have no safe form in the standard library")]
 
 use std::fs::File;
 use std::io;
@@ -34,6 +34,16 @@ pub(crate) fn read_from_start(file: &File, buffer: &mut [u8]) -> io::Result<usiz
 #[cfg(unix)]
 pub(crate) fn inode(metadata: &std::fs::Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+/// Writes a line to standard error, in one piece; where that is closed, nobody reads it.
+///
+/// Without the lock of the standard library's own: a thread of the parent's may have held it at a fork, and then the child
+/// would wait for it for ever.
+#[cfg(unix)]
+pub fn write_to_stderr(line: &str) {
+    // SAFETY: write(2) reads so many bytes of the line, and fails on a descriptor that is none.
+    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }
 
 /// Whether `file` stands at `path`: neither was it removed or renamed, nor another one put in its place.
@@ -90,6 +100,11 @@ mod elsewhere {
         0
     }
 
+    /// Writes a line to standard error.
+    pub fn write_to_stderr(line: &str) {
+        let _ = io::Write::write_all(&mut io::stderr(), line.as_bytes());
+    }
+
     /// Whether anything stands at `path`: which file it is, this system is not asked.
     pub fn stands_at(_: &File, path: &super::Path) -> io::Result<bool> {
         Ok(path.exists())
@@ -103,4 +118,4 @@ mod elsewhere {
 #[cfg(not(unix))]
 pub(crate) use elsewhere::{clock_ticks, inode, page_size, read_from_start};
 #[cfg(not(unix))]
-pub use elsewhere::{lock, stands_at};
+pub use elsewhere::{lock, stands_at, write_to_stderr};
