@@ -16,6 +16,7 @@ use crate::finished::Finished;
 use crate::identity::EpisodeHandle;
 use crate::latest::Snapshot;
 use crate::outlet::Subscriptions;
+use crate::pressure::Pressure;
 use crate::shared::Shared;
 use crate::status::{OpenEpisode, Status};
 use crate::watch::REFRESH;
@@ -142,6 +143,12 @@ impl Agent {
         }
     }
 
+    /// How near its limit the process is, for code that acts on it: load shedding, caches, batch sizes. A handle that is
+    /// cheap to ask and can be kept anywhere; it does not keep the agent running.
+    pub fn pressure(&self) -> Pressure {
+        Pressure::of(&self.0.shared.pressure)
+    }
+
     /// Stops the agent: an open episode is ended as ended by shutdown, and what waits is delivered.
     ///
     /// Returns whether all of it was handed over within `deadline`; it never blocks longer. Later calls wait for the same,
@@ -196,6 +203,8 @@ impl Agent {
 impl Inner {
     fn without_threads(shared: Arc<Shared>, options: Options, disabled: bool) -> Self {
         let allocator = Sources::open(options.clone(), Arc::clone(&shared.regions)).allocator();
+        // Nobody judges.
+        shared.pressure.end();
         Self {
             shared,
             options,
@@ -221,8 +230,12 @@ impl Inner {
         drop(stop.take());
         let (finished, teller) = (finished.clone(), *teller);
         drop(threads);
+        // What waits for a level is woken by the thread that tells, where that does not hang; in any case at the end.
+        self.shared.pressure.end();
         let deadline = if thread::current().id() == teller { Duration::ZERO } else { deadline };
-        finished.wait(deadline)
+        let ended = finished.wait(deadline);
+        self.shared.pressure.wake();
+        ended
     }
 }
 

@@ -19,6 +19,7 @@ use crate::finished::Finished;
 use crate::latest::Snapshot;
 use crate::otel;
 use crate::outlet::{Callbacks, Log, Outlet, Queue, Silent, Subscriptions};
+use crate::pressure::{Publisher, Wakes};
 use crate::report::Report;
 use crate::shared::Shared;
 use crate::startup::{self, Findings};
@@ -263,7 +264,9 @@ impl Builder {
         let log = config.events.log.then(|| Box::new(Log) as Box<dyn Outlet>);
         let report = config.report.map(|every| Box::new(Report::new(every, &shared)) as Box<dyn Outlet>);
         let callbacks: Box<dyn Outlet> = Box::new(Callbacks::new(subscriptions.clone()));
-        let hosts = exits.host.into_iter().chain(log).chain(report).chain([callbacks]).collect();
+        // First, since the others may hang.
+        let wakes: Box<dyn Outlet> = Box::new(Wakes(Arc::clone(&shared.pressure)));
+        let hosts = [wakes].into_iter().chain(exits.host).chain(log).chain(report).chain([callbacks]).collect();
         let tell = Queue::spawn("highwater-tell", hosts, finished.wait_for()).map_err(StartError::Thread)?;
         let teller = tell.thread();
         let pipeline = match exits.own.map(|connect| voice::in_silence(|| connect(&tell))).transpose() {
@@ -285,6 +288,7 @@ impl Builder {
             sources,
             judge: Judge::new(levels, config.holds),
             peak: TrailingPeak::new(config.interval),
+            pressure: Publisher::new(&shared.pressure),
             shared: Arc::clone(&shared),
             outlets: Outlets { send, tell, of_host, own_ids: exits.own_ids },
             snapshot: Snapshot::default(),

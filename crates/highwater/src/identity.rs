@@ -21,6 +21,11 @@ impl ProcessId {
     pub(crate) fn is_current(self) -> bool {
         self == Self::current()
     }
+
+    #[cfg(test)]
+    pub(crate) fn another() -> Self {
+        Self(std::process::id().wrapping_add(1))
+    }
 }
 
 /// The id of an episode: the id of its trace.

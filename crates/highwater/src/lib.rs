@@ -88,6 +88,7 @@ mod otel;
 #[path = "otel_disabled.rs"]
 mod otel;
 mod outlet;
+mod pressure;
 mod report;
 mod shared;
 mod signal;
@@ -112,6 +113,7 @@ pub use identity::EpisodeId;
 pub use otel::resource;
 #[cfg(feature = "otlp")]
 pub use otel::view;
+pub use pressure::{Changed, Ended, Pressure, PressureReading, ShedCounter};
 pub use status::{OpenEpisode, Status};
 
 /// What the macro needs, and nobody else.

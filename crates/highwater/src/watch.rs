@@ -16,6 +16,7 @@ use crate::event::{Event, Severity, What};
 use crate::identity::{EpisodeHandle, EpisodeId};
 use crate::latest::Snapshot;
 use crate::outlet::Queue;
+use crate::pressure::Publisher;
 use crate::shared::Shared;
 use crate::signal::Signal;
 use crate::startup::Findings;
@@ -45,6 +46,7 @@ pub(crate) struct Watch {
     pub(crate) peak: TrailingPeak,
     pub(crate) outlets: Outlets,
     pub(crate) snapshot: Snapshot,
+    pub(crate) pressure: Publisher,
     pub(crate) availability: [(Source, Availability); Source::COUNT],
     pub(crate) findings: Findings,
     /// Ends with the agent: nothing is ever sent.
@@ -125,6 +127,7 @@ impl Watch {
 
         // (2) publish; before telling, so that a callback that asks for the status finds the new one
         self.shared.latest.publish(&self.snapshot);
+        self.pressure.publish(self.snapshot.level, &sample, &transitions);
 
         // (4) tell
         for event in &events {

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use highwater_model::{Allocator, CgroupEvents, Limit, LimitSource, Pressure, Process};
+use highwater_model::{Allocator, CgroupEvents, Level, Limit, LimitSource, Pressure, Process};
 
 use super::*;
 
@@ -56,7 +56,7 @@ fn full() -> Snapshot {
 /// How many series each metric has in a snapshot.
 fn series(snapshot: &Snapshot, regions: &Regions) -> Vec<(&'static Metric, usize)> {
     let delivery = Delivery::default();
-    let reading = Reading { snapshot, regions, delivery: &delivery, in_container: false };
+    let reading = Reading { snapshot, regions, delivery: &delivery, sheds: &Sheds::default(), in_container: false };
     let count = |metric: &'static Metric| {
         let mut count = 0;
         metric.observe(&reading, &mut |_| count += 1);
@@ -115,10 +115,35 @@ fn a_registered_region_is_a_series_under_its_name() {
 }
 
 #[test]
+fn requests_that_are_turned_away_are_counted_from_0_on_where_something_sheds() {
+    let shed = |sheds: &Sheds| {
+        let (snapshot, regions, delivery) = (Snapshot::default(), Regions::new(), Delivery::default());
+        let reading =
+            Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery, sheds, in_container: false };
+        let metric = METRICS.iter().find(|metric| metric.name == "highwater.shed.requests").unwrap();
+        let mut points = Vec::new();
+        metric.observe(&reading, &mut |point| points.push((point.attribute.unwrap().1.to_owned(), point.value)));
+        points
+    };
+    let sheds = Sheds::default();
+    assert_eq!(shed(&sheds), []);
+    sheds.begin();
+    let counts = |high: u64| {
+        [("elevated", 0), ("high", high), ("critical", 0)].map(|(level, n)| (level.to_owned(), Value::Whole(n)))
+    };
+    assert_eq!(shed(&sheds), counts(0));
+    for level in [Level::High, Level::Normal, Level::High] {
+        sheds.count(level);
+    }
+    assert_eq!(shed(&sheds), counts(2), "at normal nothing is shed");
+}
+
+#[test]
 fn values_fit_the_unit_that_decides_their_type() {
     let snapshot = full();
-    let (regions, delivery) = (Regions::new(), Delivery::default());
-    let reading = Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery, in_container: false };
+    let (regions, delivery, sheds) = (Regions::new(), Delivery::default(), Sheds::default());
+    let reading =
+        Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery, sheds: &sheds, in_container: false };
     for metric in METRICS {
         metric.observe(&reading, &mut |point| {
             let real = matches!(metric.unit, "1" | "s" | "By/s");
@@ -170,7 +195,10 @@ fn the_reference_page_of_the_telemetry_is_up_to_date() {
     let snapshot = full();
     let regions = Arc::new(Regions::new());
     regions.region("NAME").add(Bytes::ZERO);
-    let reading = Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery, in_container: false };
+    let sheds = Sheds::default();
+    sheds.begin();
+    let reading =
+        Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery, sheds: &sheds, in_container: false };
     for metric in METRICS {
         let kind = match metric.kind {
             Kind::Amount => "up-down counter",
