@@ -62,8 +62,8 @@ pub(crate) struct Threads {
     /// Dropping it stops the watch thread, and with that all others. `None` once the agent was shut down.
     pub(crate) stop: Option<SyncSender<()>>,
     pub(crate) finished: Finished,
-    /// The one that runs callbacks: a shutdown from there cannot wait for itself.
-    pub(crate) teller: ThreadId,
+    /// Those that run callbacks and actions: a shutdown from there cannot wait for itself.
+    pub(crate) of_host: Vec<ThreadId>,
 }
 
 /// The agent of this process, for as long as it runs.
@@ -226,13 +226,14 @@ impl Inner {
             return true;
         }
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Threads { stop, finished, teller }) = &mut *threads else { return true };
+        let Some(Threads { stop, finished, of_host }) = &mut *threads else { return true };
         drop(stop.take());
-        let (finished, teller) = (finished.clone(), *teller);
+        let finished = finished.clone();
+        let is_of_host = of_host.contains(&thread::current().id());
         drop(threads);
         // What waits for a level is woken by the thread that tells, where that does not hang; in any case at the end.
         self.shared.pressure.end();
-        let deadline = if thread::current().id() == teller { Duration::ZERO } else { deadline };
+        let deadline = if is_of_host { Duration::ZERO } else { deadline };
         let ended = finished.wait(deadline);
         self.shared.pressure.wake();
         ended

@@ -12,6 +12,7 @@ use std::time::Duration;
 use highwater_model::{Bytes, Judge, Level, Threshold, TrailingPeak};
 use highwater_sources::{Availability, Options, Source, Sources};
 
+use crate::act::{self, Action, Planned, Purge};
 use crate::agent::{Agent, Threads};
 use crate::config::{self, Config, ConfigError, Protocol};
 use crate::event::{Event, Severity};
@@ -34,6 +35,7 @@ pub struct Builder {
     errors: Vec<ConfigError>,
     fallback_limit: Option<Bytes>,
     subscriptions: Subscriptions,
+    actions: Vec<Planned>,
     /// What a host passed of its own OpenTelemetry pipeline.
     pub(crate) host: otel::Host,
 }
@@ -49,6 +51,7 @@ impl Builder {
             errors,
             fallback_limit: None,
             subscriptions: Subscriptions::default(),
+            actions: Vec::new(),
             host: otel::Host::default(),
         }
     }
@@ -181,6 +184,34 @@ impl Builder {
         self.set(config::SERVICE_NAME, name.as_ref())
     }
 
+    /// Runs `action` when `level` or one above it is entered, and again while it stays, never more often than every 10 s.
+    ///
+    /// On a thread of its own, `highwater-act`, one action after the other: those of the host in their order, the purge last.
+    /// Before and after it the agent reads what is used. One that freed less than 5 % of that rests twice as long as the
+    /// last time, up to 5 min, and 10 s again once it frees more. Each run is a line in the log and a span of the episode's,
+    /// `action NAME`. One that panics is not called again; one that hangs keeps other actions from running and nothing
+    /// else. It is dropped when the agent ends.
+    ///
+    /// [`Level::Normal`] is an error of [`start`](Self::start): that is where there is nothing to act upon.
+    pub fn action(mut self, level: Level, action: impl Action + 'static) -> Self {
+        if level == Level::Normal {
+            let remedy = "at normal there is nothing to act upon: name elevated, high or critical".to_owned();
+            self.errors.push(ConfigError { key: "action", value: action.name().to_owned(), remedy });
+        } else {
+            self.actions.push(Planned::of_host(level, action));
+        }
+        self
+    }
+
+    /// Has jemalloc give all freed pages back to the system when `level` or one above it is entered, and again while it
+    /// stays (`HIGHWATER_PURGE`), as [`action`](Self::action) has it; by default never.
+    ///
+    /// About 0.1 s for each GiB that is freed and not given back yet, on the agent's own thread; other threads allocate
+    /// meanwhile as ever. Where jemalloc does not serve the program, that is said once and nothing is done.
+    pub fn purge(self, level: Level) -> Self {
+        self.set(config::PURGE, level.as_str())
+    }
+
     /// Calls `callback` with each event; see [`Agent::on_event`].
     pub fn on_event(self, callback: impl FnMut(&Event) + Send + 'static) -> Self {
         self.subscriptions.add(Box::new(callback));
@@ -247,7 +278,7 @@ impl Builder {
     /// Opens the sources, then the threads from the wire inwards: each thread has somewhere to hand over when it starts.
     /// Where `anyway`, a pipeline that cannot be built costs what it would send, and nothing else.
     fn launch(self, anyway: bool) -> Result<Agent, StartError> {
-        let Self { config, fallback_limit, subscriptions, host, .. } = self;
+        let Self { config, fallback_limit, subscriptions, mut actions, host, .. } = self;
         let shared = Shared::new();
         let options = Options { limit: config.limit, fallback: fallback_limit, ..Options::default() };
         if config.disabled {
@@ -260,7 +291,7 @@ impl Builder {
 
         let finished = Finished::default();
         let exits = otel::exits(host, &config, &shared);
-        let of_host = exits.host.is_some();
+        let to_host = exits.host.is_some();
         let log = config.events.log.then(|| Box::new(Log) as Box<dyn Outlet>);
         let report = config.report.map(|every| Box::new(Report::new(every, &shared)) as Box<dyn Outlet>);
         let callbacks: Box<dyn Outlet> = Box::new(Callbacks::new(subscriptions.clone()));
@@ -268,7 +299,6 @@ impl Builder {
         let wakes: Box<dyn Outlet> = Box::new(Wakes(Arc::clone(&shared.pressure)));
         let hosts = [wakes].into_iter().chain(exits.host).chain(log).chain(report).chain([callbacks]).collect();
         let tell = Queue::spawn("highwater-tell", hosts, finished.wait_for()).map_err(StartError::Thread)?;
-        let teller = tell.thread();
         let pipeline = match exits.own.map(|connect| voice::in_silence(|| connect(&tell))).transpose() {
             Err(error) if anyway => {
                 tell.say(Severity::Error, format!("{}; nothing is sent", StartError::Pipeline(error)));
@@ -281,6 +311,19 @@ impl Builder {
         let allocator = sources.allocator();
         startup::say(&tell, &first, sources.availability(), allocator, &levels, &exits.target);
 
+        match (config.purge, config.purge.and_then(|_| Purge::resolve())) {
+            (Some(level), Some(purge)) => actions.push(Planned::purge(level, purge)),
+            (Some(_), None) => tell.say(Severity::Warn, startup::NOTHING_TO_PURGE.to_owned()),
+            (None, _) => {}
+        }
+        let mut of_host = vec![tell.thread()];
+        let spawn = |actions| act::spawn(actions, &shared, options.clone(), finished.wait_for());
+        let acting = (!actions.is_empty()).then(|| spawn(actions)).transpose().map_err(StartError::Thread)?;
+        let actor = acting.map(|(actor, thread)| {
+            of_host.push(thread);
+            actor
+        });
+
         let (stop, stopped) = sync_channel(0);
         let watch = Watch {
             // What cannot be read at the start is told with the first sample.
@@ -289,8 +332,9 @@ impl Builder {
             judge: Judge::new(levels, config.holds),
             peak: TrailingPeak::new(config.interval),
             pressure: Publisher::new(&shared.pressure),
+            actor,
             shared: Arc::clone(&shared),
-            outlets: Outlets { send, tell, of_host, own_ids: exits.own_ids },
+            outlets: Outlets { send, tell, of_host: to_host, own_ids: exits.own_ids },
             snapshot: Snapshot::default(),
             findings: Findings::new(levels, options.limit),
             stop: stopped,
@@ -302,7 +346,7 @@ impl Builder {
             options,
             allocator,
             subscriptions,
-            Threads { stop: Some(stop), finished, teller },
+            Threads { stop: Some(stop), finished, of_host },
         ))
     }
 }

@@ -59,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) span_events: bool,
     /// Between two lines that say how the memory stands.
     pub(crate) report: Option<Duration>,
+    /// The level from which on jemalloc is told to give freed pages back.
+    pub(crate) purge: Option<Level>,
     /// What the exporters are told, not yet held against one another.
     exports: Exports,
     /// The way of each signal, as of the last [`Config::settle`].
@@ -88,6 +90,7 @@ impl Default for Config {
             events: EventsTo { otlp: true, log: true },
             span_events: true,
             report: None,
+            purge: None,
             exports,
             routes,
             sampled: true,

@@ -71,6 +71,8 @@ pub(crate) enum Priority {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Attribute {
     Int(u64),
+    /// Of two amounts.
+    Difference(i64),
     Double(f64),
     Text(Cow<'static, str>),
 }

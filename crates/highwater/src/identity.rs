@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use highwater_model::SinceStart;
 
 use crate::clock::Clock;
+use crate::otel::Root;
 
 /// The id of a process: after a fork, that of the child is another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,11 +67,14 @@ pub(crate) struct EpisodeHandle {
     /// The same moment on the judge's clock: all moments of an episode are counted from here, so that its spans fit
     /// together whatever the system's clock does meanwhile.
     pub(crate) began_at: SinceStart,
+    /// The root span, for what is told of the episode after its end. Set when it is made.
+    pub(crate) root: OnceLock<Root>,
 }
 
 impl EpisodeHandle {
     pub(crate) fn new(began: SystemTime, began_at: SinceStart, id: Option<EpisodeId>) -> Arc<Self> {
-        Arc::new(Self { id: id.map_or_else(OnceLock::new, OnceLock::from), began, began_at })
+        let id = id.map_or_else(OnceLock::new, OnceLock::from);
+        Arc::new(Self { id, began, began_at, root: OnceLock::new() })
     }
 
     /// The wall-clock time of a moment of the episode.

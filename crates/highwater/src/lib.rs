@@ -70,6 +70,7 @@
     allow(dead_code, reason = "what is sent has no taker without OpenTelemetry")
 )]
 
+mod act;
 mod agent;
 mod builder;
 mod clock;
@@ -100,6 +101,7 @@ mod tests;
 mod voice;
 mod watch;
 
+pub use act::Action;
 pub use agent::Agent;
 pub use builder::{Builder, StartError};
 pub use config::{ConfigError, Protocol};

@@ -11,6 +11,7 @@ use std::time::Duration;
 use highwater_model::{Change, Glance, Judge, Level, SinceStart, TrailingPeak, Transition};
 use highwater_sources::{Availability, Source, Sources};
 
+use crate::act::{Acted, Actor, Outcome};
 use crate::delivery::Delivery;
 use crate::event::{Event, Severity, What};
 use crate::identity::{EpisodeHandle, EpisodeId};
@@ -47,6 +48,8 @@ pub(crate) struct Watch {
     pub(crate) outlets: Outlets,
     pub(crate) snapshot: Snapshot,
     pub(crate) pressure: Publisher,
+    /// Those who act, where there is something to do.
+    pub(crate) actor: Option<Actor>,
     pub(crate) availability: [(Source, Availability); Source::COUNT],
     pub(crate) findings: Findings,
     /// Ends with the agent: nothing is ever sent.
@@ -89,6 +92,7 @@ impl Watch {
                 // A thread that lost its turn for once seems slow, too; and where something happens each second counts.
                 sample = now.after(if self.judge.is_alert() { SAMPLE } else { pause(cost.min(before)) });
             }
+            self.tell_outcomes();
             glance = glance.after(GLANCE).max(self.shared.clock.now());
             match self.stop.recv_timeout(glance.since(self.shared.clock.now())) {
                 Err(RecvTimeoutError::Timeout) => {}
@@ -127,7 +131,10 @@ impl Watch {
 
         // (2) publish; before telling, so that a callback that asks for the status finds the new one
         self.shared.latest.publish(&self.snapshot);
-        self.pressure.publish(self.snapshot.level, &sample, &transitions);
+        let changed = self.pressure.publish(self.snapshot.level, &sample, &transitions);
+        if let Some(actor) = self.actor.as_ref().filter(|_| changed) {
+            actor.level_changed();
+        }
 
         // (4) tell
         for event in &events {
@@ -167,6 +174,19 @@ impl Watch {
         Arc::new(Event::new(self.shared.clock.wall(at), what, *sample, episode.clone()))
     }
 
+    /// Tells what came of actions since the last look.
+    fn tell_outcomes(&self) {
+        for outcome in self.actor.iter().flat_map(Actor::outcomes) {
+            match outcome {
+                Outcome::Acted(mut acted) => {
+                    acted.episode = acted.episode.or_else(|| self.snapshot.episode.clone());
+                    self.outlets.acted(&Arc::from(acted), &self.shared.delivery);
+                }
+                Outcome::Broken(text) => self.outlets.tell.say(Severity::Warn, text),
+            }
+        }
+    }
+
     fn count_entry(&mut self, entered: Level) {
         for (level, entries) in Level::RAISED.into_iter().zip(&mut self.snapshot.counts.entries) {
             if level == entered {
@@ -191,6 +211,7 @@ impl Watch {
 
     /// Ends an open episode as ended by shutdown. Those who tell deliver what waits once the queues are dropped.
     fn shut_down(mut self) {
+        self.tell_outcomes();
         if let Some(transition) = self.judge.shut_down(self.shared.clock.now()) {
             let event = self.event(&transition);
             self.snapshot.level = Level::Normal;
@@ -210,6 +231,14 @@ impl Outlets {
         // A host's own providers are told where its callbacks are. An event is one record and at least one span.
         if !sent || (!heard && self.of_host) {
             delivery.drop_items(Signal::Logs, 1);
+            delivery.drop_items(Signal::Traces, 1);
+        }
+    }
+
+    fn acted(&self, acted: &Arc<Acted>, delivery: &Delivery) {
+        let sent = self.send.as_ref().is_none_or(|send| send.acted(acted));
+        let heard = self.tell.acted(acted);
+        if !sent || (!heard && self.of_host) {
             delivery.drop_items(Signal::Traces, 1);
         }
     }

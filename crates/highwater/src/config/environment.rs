@@ -23,6 +23,7 @@ pub(crate) const METRICS: &str = "HIGHWATER_METRICS";
 pub(crate) const EVENTS: &str = "HIGHWATER_EVENTS";
 pub(crate) const SPAN_EVENTS: &str = "HIGHWATER_SPAN_EVENTS";
 pub(crate) const REPORT: &str = "HIGHWATER_REPORT";
+pub(crate) const PURGE: &str = "HIGHWATER_PURGE";
 pub(crate) const HOLD_LEAVE: &str = "HIGHWATER_HOLD_LEAVE";
 pub(crate) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 pub(crate) const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
@@ -118,6 +119,19 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
                 Ok(())
             }
             _ => config.set_report(text::duration(text)?),
+        },
+    },
+    Variable {
+        name: PURGE,
+        meaning: "the level from which on jemalloc is told to give freed pages back: `elevated`, `high`, `critical`, or `off` \
+                  (default: `off`)",
+        read: |config, text| {
+            config.purge = match (Level::RAISED.into_iter().find(|level| level.as_str() == text), text) {
+                (Some(level), _) => Some(level),
+                (None, "off") => None,
+                _ => return Err("not a level to purge at: write elevated, high, critical or off".to_owned()),
+            };
+            Ok(())
         },
     },
     Variable {

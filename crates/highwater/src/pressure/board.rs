@@ -68,7 +68,7 @@ impl Board {
         if level == Level::Normal || self.process.is_current() { level } else { Level::Normal }
     }
 
-    pub(super) fn reading(&self) -> PressureReading {
+    pub(crate) fn reading(&self) -> PressureReading {
         if self.has_ended() { PressureReading::default() } else { *lock(&self.reading) }
     }
 

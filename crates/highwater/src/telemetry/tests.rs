@@ -272,6 +272,11 @@ later.
 | `memory episode` | the root: from the crossing of its first level to the moment from which normal held; peak, duration and time at each level as attributes, the events as span events, unless `HIGHWATER_SPAN_EVENTS=off` | at its end |
 | `memory episode begun` | a child from the crossing to the decision: makes an open episode visible | at once |
 | `memory elevated`, `memory high`, `memory critical` | a child for each stay at a level | when the level is left |
+| `purge` | a child: jemalloc was told to give freed pages back | when it is done, also after the episode |
+| `action NAME` | a child: an action of the host's, by its name | the same |
+
+Spans of actions carry `highwater.level`, at which they ran, `highwater.before` and `highwater.after`, what was used (By), and
+`highwater.rss_delta`, by how much the resident set changed (By, below zero where it shrank).
 
 # Resource
 
