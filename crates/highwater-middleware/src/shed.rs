@@ -95,9 +95,17 @@ impl LoadShed {
     /// # Errors
     ///
     /// Where it is turned away, with what there is to say.
+    #[inline]
     pub fn admit(&self, path: &str) -> Result<(), Refused> {
-        let level = self.0.pressure.level();
-        if level == Level::Normal || !self.0.turns_away(level, path) {
+        match self.0.pressure.level() {
+            Level::Normal => Ok(()),
+            level => self.admit_at(level, path),
+        }
+    }
+
+    #[cold]
+    fn admit_at(&self, level: Level, path: &str) -> Result<(), Refused> {
+        if !self.0.turns_away(level, path) {
             return Ok(());
         }
         self.0.counter.count(level);

@@ -42,7 +42,7 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = Answer<S::Future, R>;
+    type Future = Answer<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -54,7 +54,7 @@ where
             Err(refused) => {
                 let unready = self.inner.clone();
                 drop(mem::replace(&mut self.inner, unready));
-                Answer { state: State::Refused { answer: Some(answer(refused)) } }
+                Answer { state: State::Refused { refused } }
             }
         }
     }
@@ -72,40 +72,38 @@ fn answer<R: From<&'static str>>(refused: Refused) -> Response<R> {
 pin_project! {
     /// The answer of the service, or that the request is turned away.
     #[derive(Debug)]
-    pub struct Answer<F, R> {
+    pub struct Answer<F> {
         #[pin]
-        state: State<F, R>,
+        state: State<F>,
     }
 }
 
 pin_project! {
     #[derive(Debug)]
     #[project = Projected]
-    enum State<F, R> {
+    enum State<F> {
         Admitted {
             #[pin]
             future: F,
         },
+        // The answer is made when it is asked for, so that the future of an admitted request has no room for it.
         Refused {
-            answer: Option<Response<R>>,
+            refused: Refused,
         },
     }
 }
 
-impl<F, R, E> Future for Answer<F, R>
+impl<F, R, E> Future for Answer<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
+    R: From<&'static str>,
 {
     type Output = Result<Response<R>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             Projected::Admitted { future } => future.poll(context),
-            Projected::Refused { answer } => match answer.take() {
-                Some(answer) => Poll::Ready(Ok(answer)),
-                // Polled again after its end, which is the caller's mistake: there is nothing more to come.
-                None => Poll::Pending,
-            },
+            Projected::Refused { refused } => Poll::Ready(Ok(answer(*refused))),
         }
     }
 }

@@ -58,11 +58,13 @@ impl Pressure {
     }
 
     /// The level that the judge holds the process to be at.
+    #[inline]
     pub fn level(&self) -> Level {
         self.0.level()
     }
 
     /// Whether the level is `level` or above.
+    #[inline]
     pub fn is_at_least(&self, level: Level) -> bool {
         self.level() >= level
     }

@@ -85,7 +85,7 @@ impl Connection {
     /// To a connection that is closed nothing can be sent; what was answered before can be read still.
     fn send(&mut self, text: &str) {
         let sent = self.0.get_mut().write_all(text.as_bytes());
-        assert!(sent.as_ref().map_or_else(|error| is_closed(error), |()| true), "{sent:?}");
+        assert!(sent.as_ref().err().is_none_or(is_closed), "{sent:?}");
     }
 
     /// The next answer; `None` where the connection is closed.

@@ -22,6 +22,7 @@ use crate::event::Event;
 use crate::identity::ProcessId;
 use crate::outlet::Outlet;
 
+const NORMAL: u8 = Level::Normal.number();
 /// Behind the numbers of the levels: normal, for ever.
 const ENDED: u8 = 4;
 
@@ -49,7 +50,7 @@ struct Waiter {
 impl Board {
     pub(crate) fn new(process: ProcessId) -> Self {
         Self {
-            state: AtomicU8::new(Level::Normal.number()),
+            state: AtomicU8::new(NORMAL),
             process,
             reading: Mutex::default(),
             waiters: Mutex::default(),
@@ -63,9 +64,18 @@ impl Board {
         &self.sheds
     }
 
+    #[inline]
     pub(crate) fn level(&self) -> Level {
-        let level = level_of(self.state.load(Ordering::Relaxed));
-        if level == Level::Normal || self.process.is_current() { level } else { Level::Normal }
+        match self.state.load(Ordering::Relaxed) {
+            NORMAL => Level::Normal,
+            state => self.raised(state),
+        }
+    }
+
+    #[cold]
+    fn raised(&self, state: u8) -> Level {
+        let level = Level::RAISED.into_iter().find(|level| level.number() == state);
+        level.filter(|_| self.process.is_current()).unwrap_or_default()
     }
 
     pub(crate) fn reading(&self) -> PressureReading {
@@ -155,10 +165,6 @@ impl Board {
     fn has_ended(&self) -> bool {
         self.state.load(Ordering::Acquire) == ENDED || !self.process.is_current()
     }
-}
-
-fn level_of(state: u8) -> Level {
-    Level::RAISED.into_iter().find(|level| level.number() == state).unwrap_or_default()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
