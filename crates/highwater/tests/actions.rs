@@ -1,6 +1,7 @@
 //! What a program does about pressure: when it runs, what is told of it, and what it cannot hold up.
 #![cfg(feature = "otlp")]
 #![allow(clippy::disallowed_methods, reason = "the test's own deadlines")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 #![allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test")]
 
 use std::error::Error;
@@ -163,7 +164,9 @@ fn the_agent_can_be_shut_down_and_dropped_by_an_action() {
 fn actions_that_never_ran_are_dropped_with_the_agent() {
     let _alone = alone();
     let (sender, held) = channel::<()>();
-    let idle = does("idle", move |_| drop(sender.send(())));
+    let idle = does("idle", move |_| {
+        let _ = sender.send(());
+    });
     let agent = Agent::builder().endpoint("http://127.0.0.1:9").action(Level::Critical, idle).start().unwrap();
     assert!(agent.shutdown(PATIENCE));
     assert!(held.recv_timeout(PATIENCE).is_err());

@@ -1,4 +1,5 @@
 //! Waiting for a level in an async runtime of each kind, and in none.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::pin::pin;
 use std::sync::mpsc::{Sender, channel};
