@@ -14,6 +14,9 @@ FOREIGN := aarch64-apple-darwin x86_64-pc-windows-gnu x86_64-unknown-freebsd x86
 BARE := thumbv7em-none-eabi
 # Each feature that a service can turn on, from the manifest.
 FEATURES := $(shell awk '/^\[/{features = /^\[features\]/} features && /^[a-z0-9-]+ = /{print $$1}' crates/highwater/Cargo.toml)
+# The same of the middleware: a framework each.
+FRAMEWORKS := tower actix-web
+PUBLISHED := -p highwater-model -p highwater-sources -p highwater -p highwater-middleware
 # The oldest Rust that the published crates state.
 OLDEST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 # Stands for jemalloc's library where only Rust is checked; `true` stands for the compiler of ring's C.
@@ -38,6 +41,9 @@ test: peers ## Run all tests, against the real collector, Prometheus and Jaeger
 	for feature in $(FEATURES); do $(CARGO) test -p highwater --lib --no-default-features --features $$feature || exit 1; done
 	$(CARGO) test -p highwater --features jemalloc
 	$(CARGO) test -p highwater --all-features
+	$(CARGO) test -p highwater-middleware
+	for feature in $(FRAMEWORKS); do $(CARGO) test -p highwater-middleware --features $$feature || exit 1; done
+	$(CARGO) test -p highwater-middleware --all-features
 	$(CARGO) test -p highwater-e2e
 
 .PHONY: guest
@@ -57,20 +63,26 @@ check: ## Check format, lints, docs, licences, dependencies, public interface an
 		$(CARGO) clippy -p highwater --all-targets --no-default-features --features $$feature -- -D warnings || exit 1; \
 	done
 	$(CARGO) clippy -p highwater --all-targets --all-features -- -D warnings
+	$(CARGO) clippy -p highwater-middleware --all-targets -- -D warnings
+	for feature in $(FRAMEWORKS); do \
+		$(CARGO) clippy -p highwater-middleware --all-targets --features $$feature -- -D warnings || exit 1; \
+	done
+	$(CARGO) clippy -p highwater-middleware --all-targets --all-features -- -D warnings
 	# What only the fuzz targets call.
 	$(CARGO) rustc -p highwater-sources --lib --profile check -- --cfg fuzzing -D warnings
 	$(CARGO) rustc -p highwater --lib --all-features --profile check -- --cfg fuzzing -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps -p highwater-model -p highwater-sources -p highwater --all-features
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps $(PUBLISHED) --all-features
 	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked --no-default-features
 	$(CARGO) deny check licenses bans sources
 	$(CARGO) test -p highwater-e2e --test dependencies --test public_api
 	# In a folder of its own: what an earlier run built of the same version would be verified in place of what is packed now.
 	packages=$$(mktemp -d) && trap 'rm -rf "$$packages"' EXIT && \
-		$(CARGO) package -p highwater-model -p highwater-sources -p highwater --allow-dirty --target-dir "$$packages"
+		$(CARGO) package $(PUBLISHED) --allow-dirty --target-dir "$$packages"
 
 .PHONY: bench
 bench: ## Measure: readings, the agent's heap and exports, the demo's throughput, build time and size
 	$(CARGO) bench -p highwater-sources --features jemalloc
+	$(CARGO) bench -p highwater-middleware --features tower
 	$(CARGO) test --release -p highwater --test held_heap -- --nocapture
 	$(CARGO) test -q -p highwater-e2e --test dependencies -- --nocapture
 	$(CARGO) build --release -p demo
@@ -87,7 +99,10 @@ portable: $(NO_JEMALLOC) ## Check the published crates for other systems and wit
 		if has $$target; then for features in --no-default-features "" --all-features; do \
 			echo "portable: highwater $$features for $$target"; \
 			$(CARGO) clippy -q -p highwater $$features --target $$target -- -D warnings; \
-		done; fi; \
+		done; \
+		echo "portable: highwater-middleware for $$target"; \
+		$(CARGO) clippy -q -p highwater-middleware --all-features --target $$target -- -D warnings; \
+		fi; \
 	done; \
 	if has $(BARE); then echo "portable: highwater-model for $(BARE)"; $(CARGO) check -q -p highwater-model --target $(BARE); fi; \
 	if rustup toolchain install $(OLDEST) --profile minimal >/dev/null 2>&1; then \
@@ -111,7 +126,7 @@ miri: ## Run the tests of what threads share under Miri, in many orders (needs a
 	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-many-seeds=0..$(MIRI_SEEDS)" \
 		$(CARGO) +nightly miri test -p highwater-sources --lib regions
 	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-many-seeds=0..$(MIRI_SEEDS)" \
-		$(CARGO) +nightly miri test -p highwater --lib -- finished latest delivery
+		$(CARGO) +nightly miri test -p highwater --lib -- finished latest delivery pressure
 
 # Without a sanitizer, which looks for what only unsafe code can do: the parsers have none, and run twice as often.
 .PHONY: fuzz

@@ -206,7 +206,7 @@ impl Builder {
     /// Has jemalloc give all freed pages back to the system when `level` or one above it is entered, and again while it
     /// stays (`HIGHWATER_PURGE`), as [`action`](Self::action) has it; by default never.
     ///
-    /// About 0.1 s for each GiB that is freed and not given back yet, on the agent's own thread; other threads allocate
+    /// About 60 ms of the agent's own thread for each GiB that is freed and not given back yet; other threads allocate
     /// meanwhile as ever. Where jemalloc does not serve the program, that is said once and nothing is done.
     pub fn purge(self, level: Level) -> Self {
         self.set(config::PURGE, level.as_str())

@@ -22,7 +22,9 @@
 //! | `meter_provider`, `logger_provider`, `tracer_provider` | a service that has OpenTelemetry providers of its own |
 //! | [`Agent::sample`], [`Agent::status`] | a health endpoint |
 //! | [`Agent::region`] | memory outside the allocator that the program accounts for |
-//! | [`Agent::on_event`] | a program that acts on what happens |
+//! | [`Agent::pressure`] | code that asks or waits for a level: request paths, caches, [load shedding](https://docs.rs/highwater-middleware) |
+//! | [`Builder::action`], [`Builder::purge`] | what is to be done from a level on |
+//! | [`Agent::on_event`] | a program that hears what happens |
 //! | [`Agent::shutdown`] | an orderly end, with a deadline |
 //!
 //! # How it works
@@ -30,7 +32,8 @@
 //! Three threads, none of an async runtime, joined by bounded queues. *highwater-watch* reads, has it judged
 //! ([`model`]), publishes the latest sample, and hands events over; it waits for nobody. *highwater-send* tells the
 //! collector: events as log records, episodes as spans, on the wire at once. *highwater-tell* runs what is the host's:
-//! callbacks, the log, a host's own providers. Metrics are collected by the SDK's own thread, from the latest sample.
+//! callbacks, the log, a host's own providers, and the waking of those who wait for a level. Metrics are collected by the
+//! SDK's own thread, from the latest sample. Where there is an action or a purge, *highwater-act* runs it.
 //!
 //! # Features
 //!
@@ -56,6 +59,7 @@
 //! |---|---|
 //! | `HIGHWATER_LIMIT`, `_LEVEL_*`, `_HOLD_*` | judgement |
 //! | `HIGHWATER_METRICS`, `_EVENTS`, `_SPAN_EVENTS`, `_REPORT` | what is told, and where |
+//! | `HIGHWATER_PURGE` | what is done |
 //! | `OTEL_EXPORTER_OTLP_*`, for all signals and for one | the way to the collector |
 //! | `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_TRACES_SAMPLER`, `OTEL_METRIC_EXPORT_*` | what is sent |
 //! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who sends it |
