@@ -1,4 +1,4 @@
-//! With feature `tower`: [`LoadShed`] as a layer, for axum, tonic, hyper and all that is built on tower.
+//! With feature `tower`: [`LoadShed`] as a layer, for axum, hyper and what else is built on tower.
 //!
 //! It is ready when the service behind it is, so that a limit there holds here too. A request that is turned away does not
 //! reach that service, and gives back what its readiness had reserved, a permit of a limit, say: the service is

@@ -16,12 +16,12 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use highwater_model::Level;
+use highwater_model::{Level, SinceStart};
 use highwater_sources::{Options, Sources};
 
 use crate::finished::Running;
@@ -39,6 +39,8 @@ mod purge;
 
 /// How many outcomes wait for the watch thread, which takes them ten times a second: more than there can be.
 const OUTCOMES: usize = 16;
+/// Longer than an action takes that does not hang.
+const LONG: Duration = Duration::from_secs(60);
 
 /// Something that a program does about memory pressure: drop caches, close idle connections, refuse work.
 /// [`Builder::action`](crate::Builder::action) takes it.
@@ -119,6 +121,16 @@ pub(crate) enum Outcome {
 pub(crate) struct Actor {
     changed: SyncSender<()>,
     outcomes: Receiver<Outcome>,
+    running: Arc<Mutex<Option<Begun>>>,
+}
+
+/// An action that runs.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    name: &'static str,
+    at: SinceStart,
+    /// It was said that it takes long.
+    said: bool,
 }
 
 impl Actor {
@@ -131,6 +143,15 @@ impl Actor {
     pub(crate) fn outcomes(&self) -> impl Iterator<Item = Outcome> {
         self.outcomes.try_iter()
     }
+
+    /// What is to be said of an action that has been running for so long that it may hang: once, since others wait for it.
+    pub(crate) fn hangs(&self, now: SinceStart) -> Option<String> {
+        let mut running = self.running.try_lock().ok()?;
+        let begun = running.as_mut().filter(|begun| !begun.said && now.since(begun.at) >= LONG)?;
+        begun.said = true;
+        let long = humantime::format_duration(LONG);
+        Some(format!("{} has been running for {long}: no other action runs meanwhile", begun.name))
+    }
 }
 
 /// Starts the thread; it drops `done` last.
@@ -142,16 +163,17 @@ pub(crate) fn spawn(
 ) -> io::Result<(Actor, ThreadId)> {
     let (changed, levels) = sync_channel(1);
     let (tell, outcomes) = sync_channel(OUTCOMES);
-    let shared = Arc::clone(shared);
+    let (shared, running) = (Arc::clone(shared), Arc::default());
+    let seen = Arc::clone(&running);
     let handle = thread::Builder::new().name("highwater-act".to_owned()).spawn(move || {
         // Opened beforehand: under pressure there may be no descriptor left.
         let sources = Sources::open(options, Arc::clone(&shared.regions));
         let slot = |planned| Slot { planned, pace: Pace::default(), fails: false };
         let slots = planned.into_iter().map(slot).collect();
-        Stage { slots, sources, shared, tell }.run(&levels);
+        Stage { slots, sources, shared, tell, running }.run(&levels);
         drop(done);
     })?;
-    Ok((Actor { changed, outcomes }, handle.thread().id()))
+    Ok((Actor { changed, outcomes, running: seen }, handle.thread().id()))
 }
 
 /// All that the thread owns.
@@ -160,6 +182,7 @@ struct Stage {
     sources: Sources,
     shared: Arc<Shared>,
     tell: SyncSender<Outcome>,
+    running: Arc<Mutex<Option<Begun>>>,
 }
 
 struct Slot {
@@ -207,7 +230,11 @@ impl Stage {
         let episode = self.shared.latest.last().and_then(|Snapshot { episode, .. }| episode);
         let reading = self.shared.pressure.reading();
         let Planned { name, ref span, ref mut action, .. } = slot.planned;
-        let Ok(result) = catch_unwind(AssertUnwindSafe(|| action.act(&reading))) else {
+        let begun = |begun| *self.running.lock().unwrap_or_else(PoisonError::into_inner) = begun;
+        begun(Some(Begun { name, at: from, said: false }));
+        let result = catch_unwind(AssertUnwindSafe(|| action.act(&reading)));
+        begun(None);
+        let Ok(result) = result else {
             // It has broken its own state.
             let slot = self.slots.remove(index);
             let _ = catch_unwind(AssertUnwindSafe(|| drop(slot)));

@@ -152,7 +152,7 @@ impl Agent {
     /// Stops the agent: an open episode is ended as ended by shutdown, and what waits is delivered.
     ///
     /// Returns whether all of it was handed over within `deadline`; it never blocks longer. Later calls wait for the same,
-    /// each with its own deadline. Readings on demand go on. Safe to call from async code, which it blocks no longer than
+    /// each with its own deadline. An action that runs is waited for, too. Readings on demand go on. Safe to call from async code, which it blocks no longer than
     /// `deadline`, and from a callback, where it does not wait, since it would wait for itself.
     pub fn shutdown(&self, deadline: Duration) -> bool {
         self.0.shut_down(deadline)

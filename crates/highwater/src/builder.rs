@@ -490,6 +490,7 @@ mod tests {
             .events("otlp")
             .span_events(false)
             .report(Duration::from_secs(5))
+            .purge(Level::High)
             .endpoint("http://collector:4318")
             .protocol(Protocol::HttpProtobuf)
             .header("x-key", "value")
@@ -506,6 +507,7 @@ mod tests {
             ("HIGHWATER_EVENTS", "otlp"),
             ("HIGHWATER_SPAN_EVENTS", "off"),
             ("HIGHWATER_REPORT", "5s"),
+            ("HIGHWATER_PURGE", "high"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "2500"),

@@ -70,7 +70,7 @@ impl Pressure {
     }
 
     /// The level and what led to it, as of the last sample that was judged: a second ago, or less. One lock for the time of
-    /// a copy; where that keeps a sample from being noted, it is as of the one before.
+    /// a copy, which the agent does not wait for.
     pub fn reading(&self) -> PressureReading {
         self.0.reading()
     }

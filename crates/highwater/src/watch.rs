@@ -176,7 +176,11 @@ impl Watch {
 
     /// Tells what came of actions since the last look.
     fn tell_outcomes(&self) {
-        for outcome in self.actor.iter().flat_map(Actor::outcomes) {
+        let Some(actor) = &self.actor else { return };
+        if let Some(text) = actor.hangs(self.shared.clock.now()) {
+            self.outlets.tell.say(Severity::Warn, text);
+        }
+        for outcome in actor.outcomes() {
             match outcome {
                 Outcome::Acted(mut acted) => {
                     acted.episode = acted.episode.or_else(|| self.snapshot.episode.clone());

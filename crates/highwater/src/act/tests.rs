@@ -152,6 +152,10 @@ fn an_action_that_hangs_keeps_nobody_who_speaks_to_the_thread_waiting() {
         acting.at(Level::Normal);
         acting.at(Level::High);
     }
+    let hangs = |seconds| acting.actor.as_ref().unwrap().hangs(SinceStart::from_secs(seconds));
+    assert_eq!(hangs(59), None);
+    let words = Some("slow has been running for 1m: no other action runs meanwhile".to_owned());
+    assert_eq!([hangs(3_600), hangs(3_601)], [words, None], "said once");
     drop(acting.actor.take());
     assert!(!acting.finished.wait(Duration::from_millis(1)), "it runs on");
     drop(release);

@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -33,7 +33,10 @@ pub(crate) struct Board {
     state: AtomicU8,
     /// The process that is judged. In a child that was forked nobody judges, and locks may be held for ever.
     process: ProcessId,
-    reading: Mutex<PressureReading>,
+    /// Read from one of them while the other is written.
+    readings: [Mutex<PressureReading>; 2],
+    /// Whether the second is the latest.
+    second: AtomicBool,
     waiters: Mutex<BTreeMap<u64, Waiter>>,
     next_waiter: AtomicU64,
     /// For threads that wait; with the lock of `waiters`.
@@ -52,7 +55,8 @@ impl Board {
         Self {
             state: AtomicU8::new(NORMAL),
             process,
-            reading: Mutex::default(),
+            readings: Default::default(),
+            second: AtomicBool::new(false),
             waiters: Mutex::default(),
             next_waiter: AtomicU64::new(0),
             changed: Condvar::new(),
@@ -79,15 +83,23 @@ impl Board {
     }
 
     pub(crate) fn reading(&self) -> PressureReading {
-        if self.has_ended() { PressureReading::default() } else { *lock(&self.reading) }
+        if self.has_ended() {
+            return PressureReading::default();
+        }
+        *lock(self.place(self.second.load(Ordering::Acquire)))
     }
 
-    /// Notes what was judged. It waits for nobody: where somebody reads just now, they read the one before again.
+    fn place(&self, second: bool) -> &Mutex<PressureReading> {
+        let [one, other] = &self.readings;
+        if second { other } else { one }
+    }
+
+    /// Notes what was judged. It waits for nobody: where somebody has been reading since the last but one, the last stays.
     pub(super) fn publish(&self, reading: &PressureReading) {
-        match self.reading.try_lock() {
-            Ok(mut last) => *last = *reading,
-            Err(TryLockError::Poisoned(poisoned)) => *poisoned.into_inner() = *reading,
-            Err(TryLockError::WouldBlock) => {}
+        let second = !self.second.load(Ordering::Relaxed);
+        if let Ok(mut place) = self.place(second).try_lock() {
+            *place = *reading;
+            self.second.store(second, Ordering::Release);
         }
         let to = |state: u8| (state != ENDED && state != reading.level.number()).then_some(reading.level.number());
         // An error is that there is nothing to store.
@@ -201,8 +213,8 @@ impl Board {
         lock(&self.waiters).len()
     }
 
-    pub(super) fn reading_for_long(&self) -> impl Drop {
-        lock(&self.reading)
+    pub(super) fn reading_for_long(&self) -> [impl Drop; 2] {
+        self.readings.each_ref().map(lock)
     }
 
     pub(super) fn waiting_for_long(&self) -> impl Drop {

@@ -7,7 +7,8 @@ use highwater_model::Level;
 
 use super::Board;
 
-/// Counts requests that were turned away, by the level at which they were. Of [`Pressure::shed_counter`].
+/// Counts requests that were turned away, by the level at which they were. Of
+/// [`Pressure::shed_counter`](super::Pressure::shed_counter).
 #[derive(Clone, Debug)]
 pub struct ShedCounter(Arc<Board>);
 
