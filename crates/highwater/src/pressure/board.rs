@@ -72,18 +72,17 @@ impl Board {
     pub(crate) fn level(&self) -> Level {
         match self.state.load(Ordering::Relaxed) {
             NORMAL => Level::Normal,
-            state => self.raised(state),
+            _ => self.raised(),
         }
     }
 
     #[cold]
-    fn raised(&self, state: u8) -> Level {
-        let level = Level::RAISED.into_iter().find(|level| level.number() == state);
-        level.filter(|_| self.process.is_current()).unwrap_or_default()
+    fn raised(&self) -> Level {
+        level_of(self.state())
     }
 
     pub(crate) fn reading(&self) -> PressureReading {
-        if self.has_ended() {
+        if self.state() == ENDED {
             return PressureReading::default();
         }
         *lock(self.place(self.second.load(Ordering::Acquire)))
@@ -159,24 +158,34 @@ impl Board {
     }
 
     pub(super) fn wait(&self, from: Level, timeout: Duration) -> Result<Option<Level>, Ended> {
-        if let Some(change) = self.change(from) {
-            return change.map(Some);
+        // What was seen when the wait ended: a moment later it may be the old level again.
+        let mut change = self.change(from);
+        if change.is_none() {
+            let waiters = lock(&self.waiters);
+            let look = |_: &mut _| {
+                change = self.change(from);
+                change.is_none()
+            };
+            drop(self.changed.wait_timeout_while(waiters, timeout, look));
         }
-        let waiters = lock(&self.waiters);
-        let waited = self.changed.wait_timeout_while(waiters, timeout, |_| self.change(from).is_none());
-        drop(waited);
-        self.change(from).transpose()
+        change.transpose()
     }
 
     /// What there is to say to somebody who knows of `from`.
     fn change(&self, from: Level) -> Option<Result<Level, Ended>> {
-        let level = self.level();
-        if level != from { Some(Ok(level)) } else { self.has_ended().then_some(Err(Ended)) }
+        let state = self.state();
+        let level = level_of(state);
+        if level != from { Some(Ok(level)) } else { (state == ENDED).then_some(Err(Ended)) }
     }
 
-    fn has_ended(&self) -> bool {
-        self.state.load(Ordering::Acquire) == ENDED || !self.process.is_current()
+    /// The state as far as it is this process's.
+    fn state(&self) -> u8 {
+        if self.process.is_current() { self.state.load(Ordering::Acquire) } else { ENDED }
     }
+}
+
+fn level_of(state: u8) -> Level {
+    Level::RAISED.into_iter().find(|level| level.number() == state).unwrap_or_default()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
