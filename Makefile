@@ -5,6 +5,8 @@ CARGO ?= cargo
 DENY_VERSION := 0.20.2
 # The tool that runs the fuzz targets: the same.
 FUZZ_VERSION := 0.13.2
+# The tool that changes the judge to see whether a test fails: the same.
+MUTANTS_VERSION := 27.1.0
 # How long each fuzz target runs, in seconds.
 FUZZ_TIME ?= 600
 
@@ -14,6 +16,10 @@ FOREIGN := aarch64-apple-darwin x86_64-pc-windows-gnu x86_64-unknown-freebsd x86
 BARE := thumbv7em-none-eabi
 # Each feature that a service can turn on, from the manifest.
 FEATURES := $(shell awk '/^\[/{features = /^\[features\]/} features && /^[a-z0-9-]+ = /{print $$1}' crates/highwater/Cargo.toml)
+# The same of the middleware: a framework each.
+FRAMEWORKS := tower actix-web
+# The published libraries; the program is packed beside them.
+PUBLISHED := -p highwater-model -p highwater-sources -p highwater -p highwater-middleware
 # The oldest Rust that the published crates state.
 OLDEST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 # Stands for jemalloc's library where only Rust is checked; `true` stands for the compiler of ring's C.
@@ -38,6 +44,10 @@ test: peers ## Run all tests, against the real collector, Prometheus and Jaeger
 	for feature in $(FEATURES); do $(CARGO) test -p highwater --lib --no-default-features --features $$feature || exit 1; done
 	$(CARGO) test -p highwater --features jemalloc
 	$(CARGO) test -p highwater --all-features
+	$(CARGO) test -p highwater-cli
+	$(CARGO) test -p highwater-middleware
+	for feature in $(FRAMEWORKS); do $(CARGO) test -p highwater-middleware --features $$feature || exit 1; done
+	$(CARGO) test -p highwater-middleware --all-features
 	$(CARGO) test -p highwater-e2e
 
 .PHONY: guest
@@ -57,25 +67,37 @@ check: ## Check format, lints, docs, licences, dependencies, public interface an
 		$(CARGO) clippy -p highwater --all-targets --no-default-features --features $$feature -- -D warnings || exit 1; \
 	done
 	$(CARGO) clippy -p highwater --all-targets --all-features -- -D warnings
+	$(CARGO) clippy -p highwater-cli --all-targets -- -D warnings
+	$(CARGO) clippy -p highwater-middleware --all-targets -- -D warnings
+	for feature in $(FRAMEWORKS); do \
+		$(CARGO) clippy -p highwater-middleware --all-targets --features $$feature -- -D warnings || exit 1; \
+	done
+	$(CARGO) clippy -p highwater-middleware --all-targets --all-features -- -D warnings
 	# What only the fuzz targets call.
 	$(CARGO) rustc -p highwater-sources --lib --profile check -- --cfg fuzzing -D warnings
 	$(CARGO) rustc -p highwater --lib --all-features --profile check -- --cfg fuzzing -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps -p highwater-model -p highwater-sources -p highwater --all-features
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps $(PUBLISHED) --all-features
 	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked --no-default-features
 	$(CARGO) deny check licenses bans sources
 	$(CARGO) test -p highwater-e2e --test dependencies --test public_api
 	# In a folder of its own: what an earlier run built of the same version would be verified in place of what is packed now.
 	packages=$$(mktemp -d) && trap 'rm -rf "$$packages"' EXIT && \
-		$(CARGO) package -p highwater-model -p highwater-sources -p highwater --allow-dirty --target-dir "$$packages"
+		$(CARGO) package $(PUBLISHED) -p highwater-cli --allow-dirty --target-dir "$$packages"
 
 .PHONY: bench
 bench: ## Measure: readings, the agent's heap and exports, the demo's throughput, build time and size
 	$(CARGO) bench -p highwater-sources --features jemalloc
+	$(CARGO) bench -p highwater-model --bench throughput
+	$(CARGO) bench -p highwater-middleware --features tower
 	$(CARGO) test --release -p highwater --test held_heap -- --nocapture
 	$(CARGO) test -q -p highwater-e2e --test dependencies -- --nocapture
 	$(CARGO) build --release -p demo
 	$(CARGO) bench -p highwater-e2e --bench throughput
 	crates/highwater-e2e/added.sh
+
+.PHONY: judge
+judge: ## Print how often the judgement of growth is wrong: false alarms, leaks told in time, forecasts
+	$(CARGO) bench -q -p highwater-model --bench judge
 
 # What rustup cannot give is said by name and not checked, as on a machine without it.
 .PHONY: portable
@@ -87,12 +109,16 @@ portable: $(NO_JEMALLOC) ## Check the published crates for other systems and wit
 		if has $$target; then for features in --no-default-features "" --all-features; do \
 			echo "portable: highwater $$features for $$target"; \
 			$(CARGO) clippy -q -p highwater $$features --target $$target -- -D warnings; \
+		done; \
+		for package in highwater-cli "highwater-middleware --all-features"; do \
+			echo "portable: $$package for $$target"; \
+			$(CARGO) clippy -q -p $$package --target $$target -- -D warnings; \
 		done; fi; \
 	done; \
 	if has $(BARE); then echo "portable: highwater-model for $(BARE)"; $(CARGO) check -q -p highwater-model --target $(BARE); fi; \
 	if rustup toolchain install $(OLDEST) --profile minimal >/dev/null 2>&1; then \
 		echo "portable: highwater with Rust $(OLDEST)"; unset TARGET_CC TARGET_AR; \
-		$(CARGO) +$(OLDEST) check -q -p highwater --all-features; \
+		$(CARGO) +$(OLDEST) check -q -p highwater --all-features; $(CARGO) +$(OLDEST) check -q -p highwater-cli; \
 	else lacks "Rust $(OLDEST)"; fi
 
 $(NO_JEMALLOC):
@@ -111,17 +137,23 @@ miri: ## Run the tests of what threads share under Miri, in many orders (needs a
 	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-many-seeds=0..$(MIRI_SEEDS)" \
 		$(CARGO) +nightly miri test -p highwater-sources --lib regions
 	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-many-seeds=0..$(MIRI_SEEDS)" \
-		$(CARGO) +nightly miri test -p highwater --lib -- finished latest delivery
+		$(CARGO) +nightly miri test -p highwater --lib -- finished latest delivery pressure
 
 # Without a sanitizer, which looks for what only unsafe code can do: the parsers have none, and run twice as often.
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for FUZZ_TIME seconds each (needs a nightly compiler)
 	$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --version $(FUZZ_VERSION) --locked
-	cd crates/highwater && for target in $$($(CARGO) fuzz list); do \
+	for package in highwater highwater-cli; do cd $(CURDIR)/crates/$$package && for target in $$($(CARGO) fuzz list); do \
 		mkdir -p fuzz/corpus/$$target && \
 		$(CARGO) +nightly fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-dict=fuzz/dictionary -max_total_time=$(FUZZ_TIME) || exit 1; \
-	done
+	done || exit 1; done
+
+# Of each property few cases: what only a rare input shows would be a table test that is missing.
+.PHONY: mutants
+mutants: ## Change the judge in every small way, one at a time, and see that a test fails (a quarter of an hour)
+	$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install cargo-mutants --version $(MUTANTS_VERSION) --locked
+	PROPTEST_CASES=32 $(CARGO) mutants -p highwater-model --output target
 
 .PHONY: soak
 soak: peers ## Run the demo for two hours under changing load, beside a collector that is stopped and started

@@ -10,11 +10,13 @@
 use std::hint::black_box;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use highwater::Agent;
+use highwater::{Agent, Ended, Level};
 
 highwater::jemalloc!();
 
@@ -43,6 +45,11 @@ fn hurried(agent: Agent) {
                 highwater::start().sample();
             },
             || drop(highwater::start().region("staging")),
+            || {
+                let now = &mut Context::from_waker(Waker::noop());
+                let _ = pin!(highwater::start().pressure().changed(Level::Normal)).poll(now);
+                highwater::start().pressure().reading();
+            },
         ] {
             let done = &done;
             scope.spawn(move || {
@@ -75,6 +82,11 @@ fn use_what_is_inherited(inherited: Agent, number: u32) {
     assert!(inherited.status().sample.is_none(), "nothing is known of the child");
     assert_eq!(inherited.sample().process.threads, Some(1), "the child itself is read");
     inherited.on_event(|_| ());
+    let pressure = inherited.pressure();
+    assert_eq!((pressure.level(), pressure.reading().used), (Level::Normal, None), "the level is the parent's");
+    assert_eq!(pressure.wait(Level::Normal, AT_ONCE.saturating_mul(2)), Err(Ended), "nothing will change");
+    let now = &mut Context::from_waker(Waker::noop());
+    assert_eq!(pin!(pressure.changed(Level::Normal)).poll(now), Poll::Ready(Err(Ended)));
     assert!(inherited.shutdown(AT_ONCE.saturating_mul(2)), "nothing is the child's to deliver");
     drop(inherited);
     assert!(clock.elapsed() < AT_ONCE, "{:?}", clock.elapsed());

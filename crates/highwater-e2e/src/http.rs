@@ -11,6 +11,8 @@ pub struct Answer {
     pub status: u16,
     /// `Content-Type`, or nothing.
     pub content_type: String,
+    /// `Retry-After`, where there is one.
+    pub retry_after: Option<String>,
     /// The body.
     pub body: String,
 }
@@ -38,10 +40,12 @@ pub fn ask(method: &str, url: &str) -> Result<Answer, String> {
         .into();
     let request = ureq::http::Request::builder().method(method).uri(url).body(()).map_err(|error| error.to_string())?;
     let mut response = agent.run(request).map_err(|error| format!("{url}: {error}"))?;
-    let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (content_type, retry_after) = (header("content-type").unwrap_or_default(), header("retry-after"));
     Ok(Answer {
         status: response.status().as_u16(),
-        content_type: content_type.to_owned(),
+        content_type,
+        retry_after,
         body: response.body_mut().read_to_string().map_err(|error| format!("{url}: {error}"))?,
     })
 }

@@ -25,6 +25,23 @@ impl Stopwatch {
     }
 }
 
+/// Acts again and again, so long apart, until it is enough: a load, not a wait for a fact. What comes late is not made up
+/// for, so that a machine that is busy makes it slower and never a burst.
+///
+/// # Panics
+///
+/// Where `most` was not enough.
+#[track_caller]
+pub fn steadily(apart: Duration, most: u32, mut enough: impl FnMut() -> bool) {
+    for _ in 0..most {
+        if enough() {
+            return;
+        }
+        thread::sleep(apart);
+    }
+    panic!("{most} times, {apart:?} apart, were not enough");
+}
+
 /// Asks until there is an answer.
 ///
 /// # Panics

@@ -67,6 +67,17 @@ fn with_all_features_there_are_at_most_86_crates() {
     holds(&["--all-features"], 86, &["tokio"]);
 }
 
+#[test]
+fn the_command_line_brings_nothing_of_opentelemetry() {
+    let crates = tree("highwater-cli", &["-e", "normal"]);
+    println!("highwater-cli: {} crates", crates.len());
+    assert!(crates.len() <= 28, "{}: {crates:#?}", crates.len());
+    assert!(crates.iter().any(|name| name.starts_with("highwater-model ")), "{crates:#?}");
+    for stack in STACKS.into_iter().chain(["opentelemetry", "ureq", "prost", "tracing"]) {
+        assert!(!crates.iter().any(|name| name.starts_with(stack)), "{stack} in {crates:#?}");
+    }
+}
+
 /// With these features there are at most so many crates, and of [`STACKS`] only those in `allowed`.
 #[track_caller]
 fn holds(features: &[&str], at_most: usize, allowed: &[&str]) {

@@ -7,8 +7,8 @@
 //! - *by enough*: once more as much, and the limit is reached - a forecast reaches no further ahead than the look back;
 //! - *steadily*: near the straight line from its first to its last value. What warms up runs above that line and slows
 //!   down, a step runs below it and jumps;
-//! - *into new territory*: at least half of the rise lies above all that was held before, so that the wave of every day and
-//!   the refilling of a cache are not news.
+//! - *to new heights*: more than half of the rise lies above all that was held before, so that the wave of every day and the
+//!   refilling of a cache are not news.
 //!
 //! Three windows look at once, since a leak of a day and one of an hour are seen in no common window: slow, fast and ramp.
 //! Within each, every span from its shortest to the whole is tried, so that growth that began late is seen as early as

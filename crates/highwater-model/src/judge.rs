@@ -47,7 +47,7 @@ impl Judge {
     /// | levels entered | 15 | five of each level: the sixth within an hour flaps |
     /// | levels entered that begin to flap | 1 | flapping lasts an hour |
     /// | levels entered while it flaps | 6 | two above the first, in each of three episodes: two that flap, one of them split |
-    /// | levels left, one episode's end included | 42 | each is one of the steps that were entered: 3 before the hour, 5 · (1 + 2 + 3), 3, and 3 · 2 |
+    /// | levels left, the ends of episodes included | 42 | each is one of the steps that were entered: 3 before the hour, 5 · (1 + 2 + 3), 3, and 3 · 2 |
     /// | halves of a split | 2 | a split has an hour of an episode before it |
     /// | new peaks and heartbeats | 60 | a minute after what was told last |
     /// | kills | 60 | a minute after those told last |

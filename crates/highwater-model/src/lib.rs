@@ -15,6 +15,8 @@
 //! | [`growth`] | growth that goes on: told before a line is crossed |
 //! | [`forecast`] | when the limit is reached, as a range |
 //! | [`peak`] | the highest use of the last minute |
+//! | [`recording`] | samples as rows of a CSV |
+//! | [`schedule`] | when to look next |
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test"))]
@@ -29,7 +31,10 @@ pub mod judge;
 pub mod level;
 pub mod limit;
 pub mod peak;
+pub mod recording;
+mod rise;
 pub mod sample;
+pub mod schedule;
 pub mod units;
 
 pub use cause::Cause;
@@ -40,4 +45,5 @@ pub use level::{Level, Levels, LevelsError, LevelsFault, Line, ParseThresholdErr
 pub use limit::{Candidate, Limit, LimitSource};
 pub use peak::TrailingPeak;
 pub use sample::{Allocator, Cgroup, CgroupEvents, Glance, Pressure, Process, Sample};
+pub use schedule::Schedule;
 pub use units::{Bytes, ParseBytesError, Percent, SinceStart};

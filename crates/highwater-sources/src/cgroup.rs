@@ -139,6 +139,15 @@ impl Cgroups {
         self.chain.pressure
     }
 
+    /// The files by which the kernel says that the limit which binds is met, and that the process is stalled on memory.
+    pub(crate) fn signs(&self) -> (Option<PathBuf>, Option<PathBuf>) {
+        let Chain { directories, own, unified_pressure, .. } = &self.chain;
+        let binding = self.chain.tightest().and_then(|index| directories.get(index));
+        let own = own.and_then(|own| directories.get(own)).and_then(Directory::pressure_path);
+        let pressure = unified_pressure.as_ref().map(Kept::path).or(own);
+        (binding.and_then(Directory::events_path), pressure.map(Path::to_path_buf))
+    }
+
     /// Only that the file fails counts: that it is there says nothing about memory.
     fn membership_fault(&self) -> Availability {
         match self.membership.availability() {

@@ -92,6 +92,10 @@ impl Kept {
         self.file.as_ref()?.metadata().ok().map(|metadata| metadata.len())
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.file.is_some()
     }

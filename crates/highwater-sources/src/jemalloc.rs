@@ -17,7 +17,7 @@ use disabled as backend;
 use enabled as backend;
 
 pub(crate) use backend::Reader;
-pub use backend::settings;
+pub use backend::{Purge, settings};
 #[cfg(feature = "jemalloc")]
 pub use enabled::{CONF, Conf, Jemalloc};
 

@@ -2,7 +2,7 @@
 //!
 //! [`Sources::open`] never fails and nothing here panics: a source that cannot be read blanks its own fields, and
 //! [`Sources::availability`] says why. A steady-state reading allocates nothing and takes no lock that the program could
-//! hold. There is no clock and no thread in this crate: the moment of a reading is an argument.
+//! hold. There is no clock and no thread in this crate: the moment of a reading is an argument, and so is the time to wait.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -25,12 +25,13 @@
 //! | [`regions`] | memory that the program accounts for itself |
 //! | [`jemalloc`] | the allocator's numbers, and whether they are the program's |
 //! | [`resource`] | who this process is: start time and container |
+//! | [`waiter`](mod@waiter) | to wait, until the kernel says that memory is short |
 //! | [`per_process`] | a value for each process, also after a fork |
 //! | `process` | `/proc/self` |
 //! | `cgroup` | where the cgroups are, their limits, and what is used of them |
 //! | `file` | files that stay open, and the one buffer that they are read into |
 //! | `parse` | what the files mean: functions on bytes, without I/O |
-//! | `platform` | what differs between systems |
+//! | [`platform`] | what differs between systems |
 //!
 //! # What a reading costs
 //!
@@ -48,7 +49,7 @@
 //! read here are `smaps` and `smaps_rollup`, which stall each `mmap` of the program for the whole walk.
 //!
 //! Kept descriptors: six of the process, two for each cgroup directory (of at most 32), three or four more for each directory
-//! with a limit.
+//! with a limit; three of a waiter.
 //!
 //! # Platforms
 //!
@@ -66,11 +67,12 @@ pub mod fuzzing;
 pub mod jemalloc;
 mod parse;
 pub mod per_process;
-mod platform;
+pub mod platform;
 mod process;
 pub mod regions;
 pub mod resource;
 pub mod sources;
+pub mod waiter;
 
 pub use availability::{Availability, Reason, Source};
 pub use jemalloc::AllocatorKind;
@@ -78,3 +80,4 @@ pub use per_process::PerProcess;
 pub use regions::{Region, Regions};
 pub use resource::{container_id, process_start_time};
 pub use sources::{Options, Sources};
+pub use waiter::{Signs, Stop, Waiter, Woken, waiter};

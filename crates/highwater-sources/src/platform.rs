@@ -1,8 +1,9 @@
 //! What differs between systems: the only place with a condition on one.
-#![allow(unsafe_code, reason = "sysconf has no safe form in the standard library")]
+#![allow(unsafe_code, reason = "sysconf, fcntl and write have no safe form in the standard library")]
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 
 /// Whether `/proc` is expected here: where it is and cannot be read, that is a finding.
 pub(crate) const HAS_PROC: bool = cfg!(any(target_os = "linux", target_os = "android"));
@@ -35,6 +36,50 @@ pub(crate) fn inode(metadata: &std::fs::Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::ino(metadata)
 }
 
+/// Writes a line to standard error, in one piece; where that is closed, nobody reads it.
+///
+/// Without the lock of the standard library's own: a thread of the parent's may have held it at a fork, and then the child
+/// would wait for it for ever.
+#[cfg(unix)]
+pub fn write_to_stderr(line: &str) {
+    // SAFETY: write(2) reads so many bytes of the line, and fails on a descriptor that is none.
+    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
+}
+
+/// Whether `file` stands at `path`: neither was it removed or renamed, nor another one put in its place.
+#[cfg(unix)]
+pub fn stands_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+
+    let (own, there) = (file.metadata()?, std::fs::metadata(path));
+    Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino())))
+}
+
+/// Locks the file for this process; returns whether no other process has.
+///
+/// By `fcntl`, whose locks a forked child does not have and does not prolong, and not by `flock`, whose do: a child that
+/// lives longer than its parent would keep the next run out, and one that was forked to become the daemon itself. It ends
+/// with the process, or when this process closes any descriptor of the file, one of the host's that read it, say. On a file
+/// system without locks everybody has it.
+#[cfg(unix)]
+pub fn lock(file: &File) -> io::Result<bool> {
+    use std::os::fd::AsRawFd;
+
+    // SAFETY: struct flock is plain numbers, of which zeros are valid, and mean the whole file.
+    let mut whole: libc::flock = unsafe { std::mem::zeroed() };
+    (whole.l_type, whole.l_whence) = (libc::F_WRLCK as _, libc::SEEK_SET as _);
+    // SAFETY: fcntl(2): F_SETLK reads the struct that it is given, and does not wait.
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &whole) } == 0 {
+        return Ok(true);
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::EACCES | libc::EAGAIN) => Ok(false),
+        Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP | libc::EINVAL) => Ok(true),
+        _ => Err(error),
+    }
+}
+
 #[cfg(not(unix))]
 mod elsewhere {
     use super::{File, io};
@@ -54,6 +99,23 @@ mod elsewhere {
     pub(crate) fn inode(_: &std::fs::Metadata) -> u64 {
         0
     }
+
+    /// Writes a line to standard error.
+    pub fn write_to_stderr(line: &str) {
+        let _ = io::Write::write_all(&mut io::stderr(), line.as_bytes());
+    }
+
+    /// Whether anything stands at `path`: which file it is, this system is not asked.
+    pub fn stands_at(_: &File, path: &super::Path) -> io::Result<bool> {
+        Ok(path.exists())
+    }
+
+    /// Everybody has the lock.
+    pub fn lock(_: &File) -> io::Result<bool> {
+        Ok(true)
+    }
 }
 #[cfg(not(unix))]
 pub(crate) use elsewhere::{clock_ticks, inode, page_size, read_from_start};
+#[cfg(not(unix))]
+pub use elsewhere::{lock, stands_at, write_to_stderr};

@@ -11,6 +11,7 @@ use crate::file::Scratch;
 use crate::jemalloc::{self, AllocatorKind};
 use crate::process::ProcessFiles;
 use crate::regions::Regions;
+use crate::waiter::Signs;
 
 /// Where to read, and what is known beforehand.
 #[derive(Clone, Debug)]
@@ -105,6 +106,13 @@ impl Sources {
             (Source::Cgroup, self.cgroups.availability()),
             (Source::Pressure, self.cgroups.pressure()),
         ]
+    }
+
+    /// By which files the kernel says that memory is short: of the limit that binds now, and of this process.
+    pub fn signs(&self) -> Signs {
+        let system = self.options.root.join("proc/pressure/memory");
+        let (events, pressure) = self.cgroups.signs();
+        Signs { events, pressure: pressure.or(Some(system)) }
     }
 
     /// Whose allocator this program runs on.

@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::mem;
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use highwater_model::{Sample, SinceStart};
-use highwater_sources::{AllocatorKind, Options, PerProcess, Region, Sources};
+use highwater_sources::{AllocatorKind, Options, PerProcess, Region, Sources, Stop};
 
 use crate::builder::Builder;
 use crate::event::Event;
@@ -16,6 +15,7 @@ use crate::finished::Finished;
 use crate::identity::EpisodeHandle;
 use crate::latest::Snapshot;
 use crate::outlet::Subscriptions;
+use crate::pressure::Pressure;
 use crate::shared::Shared;
 use crate::status::{OpenEpisode, Status};
 use crate::watch::REFRESH;
@@ -56,13 +56,13 @@ struct OnDemand {
 }
 
 /// The agent's threads.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Threads {
     /// Dropping it stops the watch thread, and with that all others. `None` once the agent was shut down.
-    pub(crate) stop: Option<SyncSender<()>>,
+    pub(crate) stop: Option<Stop>,
     pub(crate) finished: Finished,
-    /// The one that runs callbacks: a shutdown from there cannot wait for itself.
-    pub(crate) teller: ThreadId,
+    /// Those that run callbacks and actions: a shutdown from there cannot wait for itself.
+    pub(crate) of_host: Vec<ThreadId>,
 }
 
 /// The agent of this process, for as long as it runs.
@@ -144,10 +144,16 @@ impl Agent {
         }
     }
 
+    /// How near its limit the process is, for code that acts on it: load shedding, caches, batch sizes. A handle that is
+    /// cheap to ask and can be kept anywhere; it does not keep the agent running.
+    pub fn pressure(&self) -> Pressure {
+        Pressure::of(&self.0.shared.pressure)
+    }
+
     /// Stops the agent: an open episode is ended as ended by shutdown, and what waits is delivered.
     ///
     /// Returns whether all of it was handed over within `deadline`; it never blocks longer. Later calls wait for the same,
-    /// each with its own deadline. Readings on demand go on. Safe to call from async code, which it blocks no longer than
+    /// each with its own deadline. An action that runs is waited for, too. Readings on demand go on. Safe to call from async code, which it blocks no longer than
     /// `deadline`, and from a callback, where it does not wait, since it would wait for itself.
     pub fn shutdown(&self, deadline: Duration) -> bool {
         self.0.shut_down(deadline)
@@ -198,6 +204,8 @@ impl Agent {
 impl Inner {
     fn without_threads(shared: Arc<Shared>, options: Options, disabled: bool) -> Self {
         let allocator = Sources::open(options.clone(), Arc::clone(&shared.regions)).allocator();
+        // Nobody judges.
+        shared.pressure.end();
         Self {
             shared,
             options,
@@ -219,12 +227,17 @@ impl Inner {
             return true;
         }
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Threads { stop, finished, teller }) = &mut *threads else { return true };
+        let Some(Threads { stop, finished, of_host }) = &mut *threads else { return true };
         drop(stop.take());
-        let (finished, teller) = (finished.clone(), *teller);
+        let finished = finished.clone();
+        let is_of_host = of_host.contains(&thread::current().id());
         drop(threads);
-        let deadline = if thread::current().id() == teller { Duration::ZERO } else { deadline };
-        finished.wait(deadline)
+        // What waits for a level is woken by the thread that tells, where that does not hang; in any case at the end.
+        self.shared.pressure.end();
+        let deadline = if is_of_host { Duration::ZERO } else { deadline };
+        let ended = finished.wait(deadline);
+        self.shared.pressure.wake();
+        ended
     }
 }
 

@@ -3,15 +3,15 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
-use highwater_model::{Bytes, Judge, Level, Pace, Rules, Threshold, TrailingPeak};
-use highwater_sources::{Availability, Options, Source, Sources};
+use highwater_model::{Bytes, Judge, Level, Pace, Rules, Schedule, Threshold, TrailingPeak};
+use highwater_sources::{Availability, Options, Source, Sources, waiter};
 
+use crate::act::{self, Action, Planned, Purge};
 use crate::agent::{Agent, Threads};
 use crate::config::{self, Config, ConfigError, Protocol};
 use crate::event::{Event, Severity};
@@ -19,6 +19,8 @@ use crate::finished::Finished;
 use crate::latest::Snapshot;
 use crate::otel;
 use crate::outlet::{Callbacks, Log, Outlet, Queue, Silent, Subscriptions};
+use crate::pressure::{Publisher, Wakes};
+use crate::record::Recording;
 use crate::report::Report;
 use crate::shared::Shared;
 use crate::startup::{self, Findings};
@@ -33,6 +35,7 @@ pub struct Builder {
     errors: Vec<ConfigError>,
     fallback_limit: Option<Bytes>,
     subscriptions: Subscriptions,
+    actions: Vec<Planned>,
     /// What a host passed of its own OpenTelemetry pipeline.
     pub(crate) host: otel::Host,
 }
@@ -48,6 +51,7 @@ impl Builder {
             errors,
             fallback_limit: None,
             subscriptions: Subscriptions::default(),
+            actions: Vec::new(),
             host: otel::Host::default(),
         }
     }
@@ -135,6 +139,13 @@ impl Builder {
         self.over_one(config::REPORT, humantime::format_duration(every), set)
     }
 
+    /// A file into which every sample is written as a row, for `highwater replay` (`HIGHWATER_RECORD`); by default none. At
+    /// most two files of 16 MiB each, or of `HIGHWATER_RECORD_SIZE`: this one, and one with `.1` at its end.
+    pub fn record(mut self, path: impl AsRef<Path>) -> Self {
+        self.config.record = Some(path.as_ref().to_owned());
+        self.over(&[config::RECORD], Ok(()))
+    }
+
     /// The collector's address (`OTEL_EXPORTER_OTLP_ENDPOINT`), such as `http://localhost:4318`. One that is none is an
     /// error of [`start`](Self::start).
     pub fn endpoint(self, endpoint: &str) -> Self {
@@ -191,6 +202,34 @@ impl Builder {
     /// The name of the service (`OTEL_SERVICE_NAME`).
     pub fn service_name(self, name: impl AsRef<str>) -> Self {
         self.set(config::SERVICE_NAME, name.as_ref())
+    }
+
+    /// Runs `action` when `level` or one above it is entered, and again while it stays, never more often than every 10 s.
+    ///
+    /// On a thread of its own, `highwater-act`, one action after the other: those of the host in their order, the purge last.
+    /// Before and after it the agent reads what is used. One that freed less than 5 % of that rests twice as long as the
+    /// last time, up to 5 min, and 10 s again once it frees more. Each run is a line in the log and a span of the episode's,
+    /// `action NAME`. One that panics is not called again; one that hangs keeps other actions from running and nothing
+    /// else. It is dropped when the agent ends.
+    ///
+    /// [`Level::Normal`] is an error of [`start`](Self::start): that is where there is nothing to act upon.
+    pub fn action(mut self, level: Level, action: impl Action + 'static) -> Self {
+        if level == Level::Normal {
+            let remedy = "at normal there is nothing to act upon: name elevated, high or critical".to_owned();
+            self.errors.push(ConfigError { key: "action", value: action.name().to_owned(), remedy });
+        } else {
+            self.actions.push(Planned::of_host(level, action));
+        }
+        self
+    }
+
+    /// Has jemalloc give all freed pages back to the system when `level` or one above it is entered, and again while it
+    /// stays (`HIGHWATER_PURGE`), as [`action`](Self::action) has it; by default never.
+    ///
+    /// About 60 ms of the agent's own thread for each GiB that is freed and not given back yet; other threads allocate
+    /// meanwhile as ever. Where jemalloc does not serve the program, that is said once and nothing is done.
+    pub fn purge(self, level: Level) -> Self {
+        self.set(config::PURGE, level.as_str())
     }
 
     /// Calls `callback` with each event; see [`Agent::on_event`].
@@ -259,7 +298,7 @@ impl Builder {
     /// Opens the sources, then the threads from the wire inwards: each thread has somewhere to hand over when it starts.
     /// Where `anyway`, a pipeline that cannot be built costs what it would send, and nothing else.
     fn launch(self, anyway: bool) -> Result<Agent, StartError> {
-        let Self { config, fallback_limit, subscriptions, host, .. } = self;
+        let Self { config, fallback_limit, subscriptions, mut actions, host, .. } = self;
         let shared = Shared::new();
         let options = Options { limit: config.limit, fallback: fallback_limit, ..Options::default() };
         if config.disabled {
@@ -272,13 +311,14 @@ impl Builder {
 
         let finished = Finished::default();
         let exits = otel::exits(host, &config, &shared);
-        let of_host = exits.host.is_some();
+        let to_host = exits.host.is_some();
         let log = config.events.log.then(|| Box::new(Log) as Box<dyn Outlet>);
         let report = config.report.map(|every| Box::new(Report::new(every, &shared)) as Box<dyn Outlet>);
         let callbacks: Box<dyn Outlet> = Box::new(Callbacks::new(subscriptions.clone()));
-        let hosts = exits.host.into_iter().chain(log).chain(report).chain([callbacks]).collect();
+        // First, since the others may hang.
+        let wakes: Box<dyn Outlet> = Box::new(Wakes(Arc::clone(&shared.pressure)));
+        let hosts = [wakes].into_iter().chain(exits.host).chain(log).chain(report).chain([callbacks]).collect();
         let tell = Queue::spawn("highwater-tell", hosts, finished.wait_for()).map_err(StartError::Thread)?;
-        let teller = tell.thread();
         let pipeline = match exits.own.map(|connect| voice::in_silence(|| connect(&tell))).transpose() {
             Err(error) if anyway => {
                 tell.say(Severity::Error, format!("{}; nothing is sent", StartError::Pipeline(error)));
@@ -288,23 +328,42 @@ impl Builder {
         };
         let spawn = |pipeline| Queue::spawn("highwater-send", vec![Box::new(Silent(pipeline))], finished.wait_for());
         let send = pipeline.map(spawn).transpose().map_err(StartError::Thread)?;
+        let record = |path: &PathBuf| Recording::spawn(path, config.record_size, finished.wait_for());
+        let recording = config.record.as_ref().map(record).transpose().map_err(StartError::Thread)?;
         let allocator = sources.allocator();
         startup::say(&tell, &first, sources.availability(), allocator, &levels, &exits.target);
 
         let mut rules = Rules::default();
         (rules.levels, rules.holds, rules.growth) = (levels, config.holds, config.growth);
-        let (stop, stopped) = sync_channel(0);
+        match (config.purge, config.purge.and_then(|_| Purge::resolve())) {
+            (Some(level), Some(purge)) => actions.push(Planned::purge(level, purge)),
+            (Some(_), None) => tell.say(Severity::Warn, startup::NOTHING_TO_PURGE.to_owned()),
+            (None, _) => {}
+        }
+        let mut of_host = vec![tell.thread()];
+        let spawn = |actions| act::spawn(actions, &shared, options.clone(), finished.wait_for());
+        let acting = (!actions.is_empty()).then(|| spawn(actions)).transpose().map_err(StartError::Thread)?;
+        let actor = acting.map(|(actor, thread)| {
+            of_host.push(thread);
+            actor
+        });
+
+        let (waiter, stop) = waiter();
         let watch = Watch {
             // What cannot be read at the start is told with the first sample.
             availability: Source::ALL.map(|source| (source, Availability::Absent)),
             sources,
             judge: Judge::new(rules),
             peak: TrailingPeak::new(config.interval),
+            pressure: Publisher::new(&shared.pressure),
+            actor,
             shared: Arc::clone(&shared),
-            outlets: Outlets { send, tell, of_host, own_ids: exits.own_ids },
+            outlets: Outlets { send, tell, of_host: to_host, own_ids: exits.own_ids },
+            recording,
             snapshot: Snapshot::default(),
             findings: Findings::new(levels, options.limit),
-            stop: stopped,
+            schedule: Schedule::new(levels),
+            waiter,
         };
         let thread = thread::Builder::new().name("highwater-watch".to_owned());
         thread.spawn(move || watch.run()).map_err(StartError::Thread)?;
@@ -313,7 +372,7 @@ impl Builder {
             options,
             allocator,
             subscriptions,
-            Threads { stop: Some(stop), finished, teller },
+            Threads { stop: Some(stop), finished, of_host },
         ))
     }
 }
@@ -457,6 +516,8 @@ mod tests {
             .events("otlp")
             .span_events(false)
             .report(Duration::from_secs(5))
+            .record("/tmp/memory.csv")
+            .purge(Level::High)
             .endpoint("http://collector:4318")
             .protocol(Protocol::HttpProtobuf)
             .header("x-key", "value")
@@ -473,6 +534,8 @@ mod tests {
             ("HIGHWATER_EVENTS", "otlp"),
             ("HIGHWATER_SPAN_EVENTS", "off"),
             ("HIGHWATER_REPORT", "5s"),
+            ("HIGHWATER_RECORD", "/tmp/memory.csv"),
+            ("HIGHWATER_PURGE", "high"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "2500"),

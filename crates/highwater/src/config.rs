@@ -14,7 +14,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -61,6 +61,12 @@ pub(crate) struct Config {
     pub(crate) span_events: bool,
     /// Between two lines that say how the memory stands.
     pub(crate) report: Option<Duration>,
+    /// Where samples are recorded.
+    pub(crate) record: Option<PathBuf>,
+    /// The size of a file of the recording.
+    pub(crate) record_size: Bytes,
+    /// The level from which on jemalloc is told to give freed pages back.
+    pub(crate) purge: Option<Level>,
     /// What the exporters are told, not yet held against one another.
     exports: Exports,
     /// The way of each signal, as of the last [`Config::settle`].
@@ -91,6 +97,9 @@ impl Default for Config {
             events: EventsTo { otlp: true, log: true },
             span_events: true,
             report: None,
+            record: None,
+            record_size: Bytes::mib(16),
+            purge: None,
             exports,
             routes,
             sampled: true,
@@ -318,6 +327,14 @@ impl Config {
             return Err("a line more often than every 100 ms is not for reading: write 5s, or off".to_owned());
         }
         self.report = Some(text::up_to_a_day(every)?);
+        Ok(())
+    }
+
+    pub(crate) fn set_record_size(&mut self, size: Bytes) -> Result<(), String> {
+        if size < Bytes::kib(64) {
+            return Err("too small for a recording: write at least 64KiB".to_owned());
+        }
+        self.record_size = size;
         Ok(())
     }
 

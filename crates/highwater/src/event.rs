@@ -69,15 +69,43 @@ pub(crate) enum Priority {
 
 /// The value of an attribute.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Attribute {
+#[non_exhaustive]
+pub enum Attribute {
+    /// A whole number: bytes, or a count.
     Int(u64),
+    /// The difference of two amounts.
+    Difference(i64),
+    /// Another number: seconds, or a ratio.
     Double(f64),
+    /// One of a closed list of words, or a text.
     Text(Cow<'static, str>),
 }
 
 impl Event {
     pub(crate) fn new(at: SystemTime, what: What, sample: Sample, episode: Option<Arc<EpisodeHandle>>) -> Self {
         Self { at, uid: uuid(), what, sample, episode }
+    }
+
+    /// The event of what a judge decided about `sample`, without an agent: for a replay.
+    ///
+    /// Its date is the judge's time counted from 1970, and its episode has a [number](Self::episode_number) and no id.
+    ///
+    /// ```
+    /// use highwater::model::{Judge, Limit, LimitSource, Rules, Sample};
+    /// use highwater::{Bytes, Event};
+    ///
+    /// let limit = Some(Limit { bytes: Bytes::mib(512), source: LimitSource::Config, scope: 0 });
+    /// let sample = Sample { used: Some(Bytes::mib(500)), limit, ..Sample::default() };
+    /// let mut judge = Judge::new(Rules::default());
+    /// for transition in judge.judge(&sample).iter() {
+    ///     let event = Event::judged(*transition, sample);
+    ///     assert_eq!(event.name(), "highwater.memory.episode.begun");
+    ///     event.attributes(&mut |name, value| println!("{name}: {value:?}"));
+    /// }
+    /// ```
+    pub fn judged(transition: Transition, sample: Sample) -> Self {
+        let at = SystemTime::UNIX_EPOCH.checked_add(transition.at.elapsed()).unwrap_or(SystemTime::UNIX_EPOCH);
+        Self::new(at, What::Memory(transition), sample, None)
     }
 
     /// When it was decided.
@@ -103,6 +131,19 @@ impl Event {
     /// The episode that the event belongs to. Of a host's own tracer, once that has made the episode's span.
     pub fn episode_id(&self) -> Option<EpisodeId> {
         self.episode.as_ref()?.id.get().copied()
+    }
+
+    /// The number of the episode that begins, changes or ends: 1 for the first of the process.
+    pub fn episode_number(&self) -> Option<u64> {
+        match &self.what {
+            What::Memory(transition) => match transition.change {
+                Change::Begun(episode) | Change::Changed(episode, _) | Change::Ended(episode, _) => {
+                    Some(episode.number)
+                }
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// The name of the event, as it is sent.
@@ -187,8 +228,8 @@ impl Event {
         }
     }
 
-    /// Gives each attribute of the event, under its name.
-    pub(crate) fn attributes(&self, give: &mut dyn FnMut(&'static str, Attribute)) {
+    /// Gives each attribute of the event, under its name, as it is sent: what is unknown is left out.
+    pub fn attributes(&self, give: &mut dyn FnMut(&'static str, Attribute)) {
         let text = |text: &'static str| Attribute::Text(Cow::Borrowed(text));
         match &self.what {
             What::SourceUnavailable { source, why } => {

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use highwater_model::SinceStart;
 
 use crate::clock::Clock;
+use crate::otel::Root;
 
 /// The id of a process: after a fork, that of the child is another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,11 @@ impl ProcessId {
 
     pub(crate) fn is_current(self) -> bool {
         self == Self::current()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn another() -> Self {
+        Self(std::process::id().wrapping_add(1))
     }
 }
 
@@ -63,6 +69,8 @@ pub(crate) struct EpisodeHandle {
     /// The same moment on the judge's clock: all moments of an episode are counted from here, so that its spans fit
     /// together whatever the system's clock does meanwhile.
     pub(crate) began_at: SinceStart,
+    /// The root span, for what is told of the episode after its end. Set when it is made.
+    pub(crate) root: OnceLock<Root>,
 }
 
 impl EpisodeHandle {
@@ -73,7 +81,8 @@ impl EpisodeHandle {
         first_half: Option<&Self>,
     ) -> Arc<Self> {
         let id = Arc::new(id.map_or_else(OnceLock::new, OnceLock::from));
-        Arc::new(Self { id, previous: first_half.map(|first| Arc::clone(&first.id)), began, began_at })
+        let previous = first_half.map(|first| Arc::clone(&first.id));
+        Arc::new(Self { id, previous, began, began_at, root: OnceLock::new() })
     }
 
     /// Of the second half of a split, the id of the first.

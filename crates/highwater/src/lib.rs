@@ -22,7 +22,9 @@
 //! | `meter_provider`, `logger_provider`, `tracer_provider` | a service that has OpenTelemetry providers of its own |
 //! | [`Agent::sample`], [`Agent::status`] | a health endpoint |
 //! | [`Agent::region`] | memory outside the allocator that the program accounts for |
-//! | [`Agent::on_event`] | a program that acts on what happens |
+//! | [`Agent::pressure`] | code that asks or waits for a level: request paths, caches, [load shedding](https://docs.rs/highwater-middleware) |
+//! | [`Builder::action`], [`Builder::purge`] | what is to be done from a level on |
+//! | [`Agent::on_event`] | a program that hears what happens |
 //! | [`Agent::shutdown`] | an orderly end, with a deadline |
 //!
 //! # How it works
@@ -30,7 +32,9 @@
 //! Three threads, none of an async runtime, joined by bounded queues. *highwater-watch* reads, has it judged
 //! ([`model`]), publishes the latest sample, and hands events over; it waits for nobody. *highwater-send* tells the
 //! collector: events as log records, episodes as spans, on the wire at once. *highwater-tell* runs what is the host's:
-//! callbacks, the log, a host's own providers. Metrics are collected by the SDK's own thread, from the latest sample.
+//! callbacks, the log, a host's own providers, and the waking of those who wait for a level. Metrics are collected by the
+//! SDK's own thread, from the latest sample. Where there is an action or a purge, *highwater-act* runs it; with
+//! [`record`](Builder::record) *highwater-write* writes each sample to a file.
 //!
 //! # Features
 //!
@@ -56,6 +60,8 @@
 //! |---|---|
 //! | `HIGHWATER_LIMIT`, `_LEVEL_*`, `_HOLD_*`, `_GROWTH_*` | judgement |
 //! | `HIGHWATER_METRICS`, `_EVENTS`, `_SPAN_EVENTS`, `_REPORT` | what is told, and where |
+//! | `HIGHWATER_RECORD`, `_RECORD_SIZE` | a file with every sample, for `highwater replay` |
+//! | `HIGHWATER_PURGE` | what is done |
 //! | `OTEL_EXPORTER_OTLP_*`, for all signals and for one | the way to the collector |
 //! | `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_TRACES_SAMPLER`, `OTEL_METRIC_EXPORT_*` | what is sent |
 //! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who sends it |
@@ -70,6 +76,7 @@
     allow(dead_code, reason = "what is sent has no taker without OpenTelemetry")
 )]
 
+mod act;
 mod agent;
 mod builder;
 mod clock;
@@ -77,7 +84,7 @@ mod config;
 mod delivery;
 mod event;
 mod finished;
-#[cfg(fuzzing)]
+#[cfg(all(fuzzing, feature = "otlp"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod identity;
@@ -88,6 +95,8 @@ mod otel;
 #[path = "otel_disabled.rs"]
 mod otel;
 mod outlet;
+mod pressure;
+mod record;
 mod report;
 mod shared;
 mod signal;
@@ -99,11 +108,12 @@ mod tests;
 mod voice;
 mod watch;
 
+pub use act::Action;
 pub use agent::Agent;
 pub use builder::{Builder, StartError};
 pub use config::{ConfigError, Protocol};
 pub use delivery::DeliveryState;
-pub use event::{Event, Severity, What};
+pub use event::{Attribute, Event, Severity, What};
 pub use highwater_model as model;
 pub use highwater_model::{Bytes, Level, Pace, Sample, Threshold};
 pub use highwater_sources::{AllocatorKind, Reason as SourceReason, Region, Source};
@@ -112,6 +122,7 @@ pub use identity::EpisodeId;
 pub use otel::resource;
 #[cfg(feature = "otlp")]
 pub use otel::view;
+pub use pressure::{Changed, Ended, Pressure, PressureReading, ShedCounter};
 pub use status::{OpenEpisode, Status};
 
 /// What the macro needs, and nobody else.

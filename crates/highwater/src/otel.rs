@@ -16,6 +16,7 @@ use std::sync::Arc;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::{InstrumentationScope, logs, trace};
 
+use crate::act::Acted;
 use crate::builder::{Builder, Exits};
 use crate::config::Config;
 use crate::event::Event;
@@ -40,6 +41,9 @@ pub(crate) use pipeline::heard;
 #[cfg(feature = "otlp")]
 pub use pipeline::view;
 pub use resource::resource;
+
+/// What leads to the root span of an episode.
+pub(crate) use opentelemetry::trace::SpanContext as Root;
 
 use records::{LoggerRecords, Records};
 use spans::{EpisodeSpans, Spans};
@@ -156,6 +160,12 @@ impl Outlet for Telling {
         }
         if let Some(spans) = &mut self.spans {
             spans.leave(event);
+        }
+    }
+
+    fn acted(&mut self, acted: &Acted) {
+        if let Some(spans) = &mut self.spans {
+            spans.acted(acted);
         }
     }
 }

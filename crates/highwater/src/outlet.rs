@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
+use crate::act::Acted;
 use crate::event::{Event, Severity};
 use crate::finished::Running;
 use crate::voice;
@@ -22,6 +23,9 @@ const QUEUE: usize = 64;
 pub(crate) trait Outlet: Send {
     /// Tells one event.
     fn tell(&mut self, event: &Event);
+
+    /// Tells what came of one action.
+    fn acted(&mut self, _: &Acted) {}
 
     /// The first sample was published: gauges have values from now on.
     fn first_sample(&mut self) {}
@@ -39,6 +43,7 @@ pub(crate) trait Outlet: Send {
 #[derive(Debug)]
 enum Message {
     Tell(Arc<Event>),
+    Acted(Arc<Acted>),
     Say(Severity, String),
     FirstSample,
 }
@@ -73,6 +78,11 @@ impl Queue {
         self.offer(Message::Tell(Arc::clone(event)))
     }
 
+    /// Hands over what came of an action; returns whether there was room for it.
+    pub(crate) fn acted(&self, acted: &Arc<Acted>) -> bool {
+        self.offer(Message::Acted(Arc::clone(acted)))
+    }
+
     pub(crate) fn say(&self, severity: Severity, text: String) {
         let _ = self.offer(Message::Say(severity, text));
     }
@@ -103,6 +113,9 @@ fn run(receiver: &Receiver<Message>, outlets: &mut [Box<dyn Outlet>]) {
                 }
             }
             Ok(Message::Tell(event)) => outlets.iter_mut().for_each(|o| guarded(o, &mut |outlet| outlet.tell(&event))),
+            Ok(Message::Acted(acted)) => {
+                outlets.iter_mut().for_each(|o| guarded(o, &mut |outlet| outlet.acted(&acted)))
+            }
             Ok(Message::Say(severity, text)) => drop(catch_unwind(|| voice::say(severity, &text))),
             Ok(Message::FirstSample) => {
                 outlets.iter_mut().for_each(|o| guarded(o, &mut |outlet| outlet.first_sample()))
@@ -128,6 +141,10 @@ impl Outlet for Silent {
         voice::in_silence(|| self.0.tell(event));
     }
 
+    fn acted(&mut self, acted: &Acted) {
+        voice::in_silence(|| self.0.acted(acted));
+    }
+
     fn first_sample(&mut self) {
         voice::in_silence(|| self.0.first_sample());
     }
@@ -148,6 +165,10 @@ pub(crate) struct Log;
 impl Outlet for Log {
     fn tell(&mut self, event: &Event) {
         voice::say_event(event);
+    }
+
+    fn acted(&mut self, acted: &Acted) {
+        voice::say(Severity::Info, &acted.to_string());
     }
 }
 

@@ -13,6 +13,7 @@ use crate::identity::ProcessId;
 use crate::latest::Latest;
 #[cfg(feature = "opentelemetry")]
 use crate::latest::Snapshot;
+use crate::pressure::Board;
 
 /// Shared by reference count; callbacks that cannot be taken back hold it weakly.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) regions: Arc<Regions>,
     pub(crate) latest: Latest,
+    pub(crate) pressure: Arc<Board>,
     pub(crate) delivery: Delivery,
     /// Whether the process's container has an id.
     pub(crate) in_container: bool,
@@ -32,11 +34,13 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new() -> Arc<Self> {
+        let process = ProcessId::current();
         Arc::new(Self {
-            process: ProcessId::current(),
+            process,
             clock: Clock::start(),
             regions: Arc::new(Regions::new()),
             latest: Latest::default(),
+            pressure: Arc::new(Board::new(process)),
             delivery: Delivery::default(),
             in_container: container_id(Path::new("/")).is_some(),
             #[cfg(feature = "opentelemetry")]

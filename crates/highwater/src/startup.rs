@@ -24,6 +24,10 @@ pub(crate) enum Target {
     None,
 }
 
+/// Said where a purge is asked for in vain.
+pub(crate) const NOTHING_TO_PURGE: &str = "HIGHWATER_PURGE has no effect: jemalloc does not serve the program; \
+     `highwater::jemalloc!();` in the binary's main.rs, with feature `jemalloc`, installs it";
+
 /// Says what the agent found: one line, and one more where jemalloc is linked in vain.
 pub(crate) fn say(
     words: &Queue,

@@ -10,6 +10,7 @@ use highwater_sources::Regions;
 
 use crate::delivery::Delivery;
 use crate::latest::Snapshot;
+use crate::pressure::Sheds;
 use crate::signal::Signal;
 
 mod selection;
@@ -77,6 +78,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) regions: &'a Regions,
     pub(crate) delivery: &'a Delivery,
+    pub(crate) sheds: &'a Sheds,
     /// Whether the process's container has an id.
     pub(crate) in_container: bool,
 }
@@ -463,6 +465,18 @@ pub(crate) static METRICS: &[Metric] = &[
         description: "Time for which all tasks of the cgroup were stalled on memory",
         set: Set::All,
         read: Read::Sample(|s| Some(s.cgroup?.pressure.full?.into())),
+    },
+    Metric {
+        name: "highwater.shed.requests",
+        kind: Kind::Counter,
+        unit: "{request}",
+        description: "Requests that were turned away under memory pressure, by the level at which they were",
+        set: Set::WhenUsed,
+        read: Read::Points(|reading, observe| {
+            for (level, count) in reading.sheds.counts() {
+                kind(observe, LEVEL, level.as_str(), Some(count));
+            }
+        }),
     },
     Metric {
         name: "highwater.watch.time",

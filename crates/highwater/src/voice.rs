@@ -2,7 +2,7 @@
 //!
 //! Each thing is said once. Events are said too, so that a service without a collector hears of them.
 
-use std::io::{self, Write};
+use highwater_sources::platform;
 
 use crate::event::{Event, Severity};
 
@@ -18,8 +18,7 @@ pub(crate) fn say(severity: Severity, text: &str) {
         return;
     }
     let _ = severity;
-    // Where standard error is gone, nobody listens; that is no reason to fail.
-    let _ = writeln!(io::stderr(), "highwater: {text}");
+    platform::write_to_stderr(&format!("highwater: {text}\n"));
 }
 
 /// Whether this thread has a log to speak to. Not whether one `has_been_set`, as tracing asks: it says so of a log for one

@@ -1,35 +1,32 @@
 //! The watch thread: read, publish, judge, and hand over to those who tell.
 //!
-//! It waits for nothing but its own timer. Every 100 ms it glances at the cheap signals; once a second, and at once where
-//! a glance raises a suspicion, it takes a full sample, publishes it and has it judged; every 10 s it looks at the limits
-//! anew. Full samples are stretched out where reading is slow, to stay within a thousandth of a core.
+//! It waits for nothing but its own timer and the kernel's word that memory is short. Every 100 ms, and up to every 5 ms
+//! while use climbs, it glances at the cheap signals; once a second, and at once where a glance or the kernel raises a
+//! suspicion, it takes a full sample, publishes it and has it judged; every 10 s it looks at the limits anew. Both are
+//! stretched out where reading is slow, to stay within a thousandth of a core.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use highwater_model::{Change, Glance, Judge, Level, Reason, SinceStart, TrailingPeak, Transition};
-use highwater_sources::{Availability, Source, Sources};
+use highwater_model::{Change, Glance, Judge, Level, Reason, Sample, Schedule, SinceStart, TrailingPeak, Transition};
+use highwater_sources::{Availability, Source, Sources, Waiter, Woken};
 
+use crate::act::{Acted, Actor, Outcome};
 use crate::delivery::Delivery;
 use crate::event::{Event, Severity, What};
 use crate::identity::{EpisodeHandle, EpisodeId};
 use crate::latest::Snapshot;
 use crate::outlet::Queue;
+use crate::pressure::Publisher;
+use crate::record::Recording;
 use crate::shared::Shared;
 use crate::signal::Signal;
 use crate::startup::Findings;
 
-/// Between two glances.
-const GLANCE: Duration = Duration::from_millis(100);
 /// Between two samples.
 const SAMPLE: Duration = Duration::from_secs(1);
 /// Between two looks at limits and identity.
 pub(crate) const REFRESH: Duration = Duration::from_secs(10);
-/// A sample may cost this share of the time to the next one.
-const BUDGET: u32 = 1_000;
-/// The same for a sample that a suspicion asks for: more, since something is about to happen, but not without end.
-const URGENT_BUDGET: u32 = 100;
 /// However slow a sample was. Its cost is wall-clock time: a thread that lost its turn, or waited for its own pages while
 /// the cgroup thrashed, seems slow, and that is when the next sample counts. A sample that truly costs so much is rare.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -44,11 +41,16 @@ pub(crate) struct Watch {
     pub(crate) judge: Judge,
     pub(crate) peak: TrailingPeak,
     pub(crate) outlets: Outlets,
+    pub(crate) recording: Option<Recording>,
     pub(crate) snapshot: Snapshot,
+    pub(crate) pressure: Publisher,
+    /// Those who act, where there is something to do.
+    pub(crate) actor: Option<Actor>,
     pub(crate) availability: [(Source, Availability); Source::COUNT],
     pub(crate) findings: Findings,
-    /// Ends with the agent: nothing is ever sent.
-    pub(crate) stop: Receiver<()>,
+    pub(crate) schedule: Schedule,
+    /// Ends with the agent.
+    pub(crate) waiter: Waiter,
 }
 
 /// Those who tell.
@@ -68,37 +70,60 @@ impl Watch {
     /// Runs until the agent stops.
     pub(crate) fn run(mut self) {
         let start = self.shared.clock.now();
-        let (mut glance, mut sample, mut refresh) = (start, start, start.after(REFRESH));
+        let (mut sample, mut refresh) = (start, start.after(REFRESH));
         let mut cost = Duration::ZERO;
         let mut sampled: Option<SinceStart> = None;
+        // The kernel says it once: it is a suspicion until a sample was taken.
+        let mut heard = false;
+        self.waiter.listen_to(&self.sources.signs());
         loop {
             let now = self.shared.clock.now();
             if now >= refresh {
                 self.sources.refresh();
+                self.waiter.listen_to(&self.sources.signs());
                 refresh = now.after(REFRESH);
             }
+            let (mut glance, glance_cost) = self.glance();
             let urgent = || sampled.is_none_or(|at| now.since(at) >= urgent_pause(cost));
-            if now >= sample || (self.suspects(now) && urgent()) {
+            if now >= sample || ((heard || self.judge.suspects(&glance)) && urgent()) {
                 let before = std::mem::replace(&mut cost, self.round(now));
                 if sampled.is_none() {
                     self.outlets.first_sample();
                 }
-                sampled = Some(now);
+                (sampled, heard) = (Some(now), false);
                 // A thread that lost its turn for once seems slow, too; and where something happens each second counts.
                 sample = now.after(if self.judge.is_alert() { SAMPLE } else { pause(cost.min(before)) });
+                // What could be reclaimed is known anew: the next glance is compared with this.
+                let Sample { at, used, limit, .. } = self.snapshot.sample;
+                glance = Glance { at, used, limit };
             }
-            glance = glance.after(GLANCE).max(self.shared.clock.now());
-            match self.stop.recv_timeout(glance.since(self.shared.clock.now())) {
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
+            self.tell_outcomes();
+            let next = now.after(self.schedule.next(&glance, glance_cost));
+            match self.wait_until(next) {
+                Woken::Time => {}
+                Woken::Kernel => heard = true,
+                Woken::Stop => break,
             }
         }
         self.shut_down();
     }
 
-    fn suspects(&mut self, now: SinceStart) -> bool {
-        let glance: Glance = self.sources.glance(now);
-        self.judge.suspects(&glance)
+    /// The cheap signals, and what they cost.
+    fn glance(&mut self) -> (Glance, Duration) {
+        let now = self.shared.clock.now();
+        let glance = self.sources.glance(now);
+        (glance, self.shared.clock.now().since(now))
+    }
+
+    fn wait_until(&mut self, moment: SinceStart) -> Woken {
+        loop {
+            let time = moment.since(self.shared.clock.now());
+            match self.waiter.wait(time) {
+                // A signal can end a wait.
+                Woken::Time if self.shared.clock.now() < moment => {}
+                woken => return woken,
+            }
+        }
     }
 
     /// One sample through all stages. Returns what reading it cost.
@@ -127,10 +152,17 @@ impl Watch {
 
         // (2) publish; before telling, so that a callback that asks for the status finds the new one
         self.shared.latest.publish(&self.snapshot);
+        let changed = self.pressure.publish(&self.snapshot, &transitions);
+        if let Some(actor) = self.actor.as_ref().filter(|_| changed) {
+            actor.level_changed();
+        }
 
         // (4) tell
         for event in &events {
             self.outlets.tell(event, &self.shared.delivery);
+        }
+        if let Some(recording) = &mut self.recording {
+            recording.record(&sample, |severity, text| self.outlets.tell.say(severity, text));
         }
 
         let cost = &mut self.snapshot.cost;
@@ -162,6 +194,23 @@ impl Watch {
         Arc::new(Event::new(self.shared.clock.wall(at), what, *sample, episode.clone()))
     }
 
+    /// Tells what came of actions since the last look.
+    fn tell_outcomes(&self) {
+        let Some(actor) = &self.actor else { return };
+        if let Some(text) = actor.hangs(self.shared.clock.now()) {
+            self.outlets.tell.say(Severity::Warn, text);
+        }
+        for outcome in actor.outcomes() {
+            match outcome {
+                Outcome::Acted(mut acted) => {
+                    acted.episode = acted.episode.or_else(|| self.snapshot.episode.clone());
+                    self.outlets.acted(&Arc::from(acted), &self.shared.delivery);
+                }
+                Outcome::Broken(text) => self.outlets.tell.say(Severity::Warn, text),
+            }
+        }
+    }
+
     /// An event of each source that changed between readable and not: one a change.
     fn availability_events(&mut self) -> Vec<Arc<Event>> {
         let before = std::mem::replace(&mut self.availability, self.sources.availability());
@@ -178,6 +227,7 @@ impl Watch {
 
     /// Ends an open episode as ended by shutdown. Those who tell deliver what waits once the queues are dropped.
     fn shut_down(mut self) {
+        self.tell_outcomes();
         if let Some(transition) = self.judge.shut_down(self.shared.clock.now()) {
             let event = self.event(&transition);
             self.snapshot.level = Level::Normal;
@@ -201,6 +251,14 @@ impl Outlets {
         }
     }
 
+    fn acted(&self, acted: &Arc<Acted>, delivery: &Delivery) {
+        let sent = self.send.as_ref().is_none_or(|send| send.acted(acted));
+        let heard = self.tell.acted(acted);
+        if !sent || (!heard && self.of_host) {
+            delivery.drop_items(Signal::Traces, 1);
+        }
+    }
+
     fn first_sample(&self) {
         if let Some(send) = &self.send {
             send.first_sample();
@@ -210,12 +268,12 @@ impl Outlets {
 
 /// From a sample that cost so much to the next.
 fn pause(cost: Duration) -> Duration {
-    cost.saturating_mul(BUDGET).clamp(SAMPLE, LONGEST)
+    cost.saturating_mul(Schedule::BUDGET).clamp(SAMPLE, LONGEST)
 }
 
 /// The same, where a suspicion asks for the next.
 fn urgent_pause(cost: Duration) -> Duration {
-    cost.saturating_mul(URGENT_BUDGET).min(URGENT_LONGEST)
+    cost.saturating_mul(Schedule::URGENT_BUDGET).min(URGENT_LONGEST)
 }
 
 #[cfg(test)]

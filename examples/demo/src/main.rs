@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
 use highwater::{Agent, Bytes};
+use highwater_middleware::LoadShed;
 
 mod healthcheck;
 mod hoard;
@@ -54,9 +55,13 @@ async fn main() -> ExitCode {
 async fn serve(host: &str, port: u16, agent: &Agent) -> io::Result<()> {
     let hoard = web::Data::new(Hoard::new(agent, variable("DEMO_ALLOW_OOM").as_deref() == Some("1")));
 
+    // One for all workers, so that they shed one share together: half at high, all at critical.
+    let shed = (variable("DEMO_SHED").as_deref() == Some("1"))
+        .then(|| LoadShed::new(agent.pressure()).exempt("/status").exempt("/release"));
+
     let server = HttpServer::new({
         let hoard = hoard.clone();
-        move || App::new().app_data(hoard.clone()).configure(routes::configure)
+        move || App::new().app_data(hoard.clone()).configure(|service| routes::configure(service, shed.as_ref()))
     })
     // Enough to show, on a machine of any size.
     .workers(4)

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, Resource, Route};
+use highwater_middleware::LoadShed;
 
 use crate::hoard::{Hoard, Refusal};
 use crate::report::{Highwater, MemoryMetrics};
@@ -18,7 +19,15 @@ struct Answer {
     highwater: Highwater,
 }
 
-pub(crate) fn configure(service: &mut ServiceConfig) {
+/// With `shed`, requests are turned away under memory pressure before they come to a route.
+pub(crate) fn configure(service: &mut ServiceConfig, shed: Option<&LoadShed>) {
+    match shed {
+        Some(shed) => drop(service.service(web::scope("").wrap(shed.clone()).configure(routes))),
+        None => routes(service),
+    }
+}
+
+fn routes(service: &mut ServiceConfig) {
     service
         .service(resource("/allocate", web::get().to(allocate)))
         .service(resource("/buffer", web::get().to(buffer)))

@@ -15,6 +15,7 @@ mod console;
 mod end;
 mod interface;
 mod settings;
+mod sheds;
 
 /// Nothing is sent: what a test without a collector is not about.
 const UNSENT: (&str, &str) = ("OTEL_SDK_DISABLED", "true");

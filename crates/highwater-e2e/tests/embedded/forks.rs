@@ -8,7 +8,12 @@ use highwater_e2e::{MIB, binary, wait};
 
 #[test]
 fn what_a_forked_child_inherits_never_hangs_at_whatever_moment_it_was_forked() {
-    let program = Program::at(&binary::example("forking")).arg("hurried").variable("OTEL_SDK_DISABLED", "true");
+    let program = Program::at(&binary::example("forking")).arg("hurried").variables(&[
+        ("OTEL_SDK_DISABLED", "true"),
+        // A raised level is the parent's, and so is what it does about it.
+        ("HIGHWATER_LIMIT", "1MiB"),
+        ("HIGHWATER_PURGE", "high"),
+    ]);
     let mut program = program.start();
     program.wait_for_success();
     assert_eq!(program.output(), "40 children ended well\n");

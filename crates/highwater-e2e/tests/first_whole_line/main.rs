@@ -18,6 +18,7 @@ use highwater_e2e::demo::Demo;
 use highwater_e2e::peers::{Peers, Record};
 
 mod episode;
+mod growth;
 mod metrics;
 mod quiet;
 mod shutdown;

@@ -28,6 +28,11 @@ fn the_interface_of_the_agent_is_as_written() {
     is_as_written("highwater");
 }
 
+#[test]
+fn the_interface_of_the_middleware_is_as_written() {
+    is_as_written("highwater-middleware");
+}
+
 /// With `HIGHWATER_BLESS=1` in the environment the file is written.
 fn is_as_written(package: &str) {
     let Some(interface) = interface(&described(package)) else {

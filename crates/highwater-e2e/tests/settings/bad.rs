@@ -10,13 +10,14 @@ use highwater_e2e::sick::{Ailment, Sick};
 use super::{AT_ONCE, end, start, wait_for};
 
 /// A row of them, and what is said of each.
-const BAD: [(&str, &str, &str); 12] = [
+const BAD: [(&str, &str, &str); 13] = [
     ("HIGHWATER_LEVEL_ELEVATED", "high", "not a level: write a share of the limit (85%), an amount"),
     ("HIGHWATER_LEVEL_HIGH", "93%", "level high (93%) must lie at least 5 points below level critical (95%)"),
     ("HIGHWATER_LEVEL_CRITICAL", "6GiB", "makes no sense under the limit of 128MiB (HIGHWATER_LIMIT)"),
     ("HIGHWATER_HOLD_ELEVATED", "-1s", "not a duration up to a day: write one with a unit, such as 30s"),
     ("HIGHWATER_METRICS", "core,+heap.size", "names no metric: write core or all"),
     ("HIGHWATER_REPORT", "0s", "a line more often than every 100 ms is not for reading: write 5s"),
+    ("HIGHWATER_RECORD_SIZE", "1KiB", "too small for a recording: write at least 64KiB"),
     ("HIGHWATER_DISABLED", "1", "neither true nor false: write one of them"),
     ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "JSON is not built in: every collector takes http/protobuf"),
     ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "collector:4318", "not an address of a collector: write http://HOST:PORT"),

@@ -113,7 +113,7 @@ fn a_warm_up_is_not_judged() {
 fn samples_that_are_missing_unevenly_apart_or_an_hour_late_change_nothing() {
     let leaking = leak(12 * HOUR);
     let asleep = |seconds: u64| (4 * HOUR..5 * HOUR).contains(&seconds);
-    let sparse = |seconds: u64| (seconds / STEP) % 7 != 0 && (seconds / STEP) % 60 < 31;
+    let sparse = |seconds: u64| !(seconds / STEP).is_multiple_of(7) && (seconds / STEP) % 60 < 31;
     let sample = |seconds: u64| Sample {
         used: (sparse(seconds) && !asleep(seconds)).then(|| Bytes::new(leaking(seconds))),
         limit: limit(LIMIT),

@@ -13,6 +13,9 @@ pub(crate) const SLICES: usize = 24;
 /// A quarter of a window: what is compared at both ends, so that no single slice decides.
 const QUARTER: usize = SLICES / 4;
 
+/// How much of the room the rise must cover.
+const COVERS: f64 = 1.15;
+
 /// How far the floor may run above the straight line, as a share of the rise: more is slowing down.
 ///
 /// This and what follows was chosen on one half of the generated shapes and is scored on the other: `docs/judgement.md`.
@@ -33,8 +36,7 @@ const LEAST_RISE: f64 = 0.06;
 /// What differs between the windows.
 #[derive(Clone, Copy, Debug)]
 struct Demand {
-    /// The shortest span that is looked at, in slices. Of the slow window more than a third: the tooth of a saw that is
-    /// no longer than that does not fill it.
+    /// The shortest span that is looked at, in slices. Of the slow window a third: from there on the fast one looks.
     shortest: usize,
     /// How many slices in a row must agree: what is over within minutes is no growth.
     agreeing: u8,
@@ -45,7 +47,7 @@ struct Demand {
 impl Demand {
     const fn of(pace: Pace) -> Self {
         match pace {
-            Pace::Slow => Self { shortest: 9, agreeing: 1, room_without_limit: 0.5 },
+            Pace::Slow => Self { shortest: 8, agreeing: 1, room_without_limit: 0.5 },
             Pace::Fast => Self { shortest: 16, agreeing: 3, room_without_limit: 1.0 },
             Pace::Ramp => Self { shortest: 18, agreeing: 5, room_without_limit: 2.0 },
         }
@@ -196,7 +198,7 @@ impl Window {
                 None => bottom.get() as f64 * self.demand.room_without_limit,
             };
             let least = bytes.map_or(0.0, |limit| LEAST_RISE * limit);
-            let is_enough = rise > 0.0 && rise >= least && rise >= room;
+            let is_enough = rise > 0.0 && rise >= least && rise >= COVERS * room;
             let is_new = top.get() as f64 - held.get() as f64 >= NEW * rise;
             let span = floor.get(first..).unwrap_or_default();
             if is_enough && is_new && is_straight(span, bottom, rise) {

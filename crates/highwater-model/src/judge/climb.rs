@@ -6,6 +6,7 @@
 
 use core::time::Duration;
 
+use crate::rise::Rise;
 use crate::{Bytes, SinceStart};
 
 /// Of two rises in a row each takes at least this part of the other's time. Samples of one climb differ by about so much,
@@ -22,20 +23,10 @@ pub(super) struct Climb {
     rises: [Option<Rise>; 2],
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Rise {
-    by: Bytes,
-    took: Duration,
-}
-
 impl Climb {
     /// Takes one sample into account.
     pub(super) fn observe(&mut self, at: SinceStart, used: Bytes) {
-        let before = self.last.replace((at, used));
-        let rise = before.and_then(|(then, less)| {
-            let (by, took) = (used.checked_sub(less)?, at.since(then));
-            (by > Bytes::ZERO && !took.is_zero()).then_some(Rise { by, took })
-        });
+        let rise = self.last.replace((at, used)).and_then(|before| Rise::between(before, (at, used)));
         let [_, latest] = self.rises;
         self.rises = [latest.filter(|_| rise.is_some()), rise];
     }
@@ -49,15 +40,6 @@ impl Climb {
             && alike(second, first)
             && first.time_over(left) <= believed
             && second.time_over(left) <= believed
-    }
-}
-
-impl Rise {
-    /// How long a distance takes at this rate.
-    fn time_over(self, left: Bytes) -> Duration {
-        let nanos = u128::from(left.get()).saturating_mul(self.took.as_nanos());
-        let nanos = nanos.checked_div(u128::from(self.by.get())).unwrap_or(u128::MAX);
-        u64::try_from(nanos).map_or(Duration::MAX, Duration::from_nanos)
     }
 }
 

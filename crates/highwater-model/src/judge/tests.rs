@@ -303,6 +303,47 @@ fn an_ended_episode_keeps_its_cause() {
 }
 
 #[test]
+fn a_peak_is_of_the_moment_when_it_was_reached_first() {
+    let mut judge = judge();
+    run(&mut judge, &[(20, 860)]);
+    judge.judge(&Sample { limit: limit(1_010), ..sample(20, 860) });
+    let peak = judge.episode().map(|episode| episode.peak);
+    assert_eq!(peak, Some(Peak { used: Bytes::new(860), utilization: Some(0.86) }));
+}
+
+#[test]
+fn a_long_episode_is_compared_with_what_was_before_it() {
+    let with = |second, heap, external| Sample {
+        allocator: Some(crate::Allocator { allocated: Bytes::new(heap), ..crate::Allocator::default() }),
+        external: Bytes::new(external),
+        ..sample(second, heap + external)
+    };
+    let mut judge = judge();
+    judge.judge(&with(0, 100, 0));
+    // For two hours elevated, most of the time below its line.
+    for second in 1..7_200 {
+        judge.judge(&with(second, if second < 60 { 760 } else { 720 }, 0));
+    }
+    let causes: Vec<_> = judge.judge(&with(7_200, 720, 240)).iter().map(|transition| transition.cause).collect();
+    assert_eq!(causes, [Cause::Heap]);
+}
+
+#[test]
+fn what_comes_next_matters_where_a_line_is_exceeded_or_a_level_raised() {
+    let mut judge = judge();
+    let mut after = |second, used| {
+        judge.judge(&sample(second, used));
+        (judge.is_alert(), judge.level())
+    };
+    assert_eq!(after(0, 740), (false, Level::Normal));
+    assert_eq!(after(1, 750), (true, Level::Normal), "its hold goes on");
+    assert_eq!(after(31, 750), (true, Level::Elevated));
+    assert_eq!(after(32, 740), (true, Level::Elevated), "below its line");
+    assert_eq!(after(33, 100), (true, Level::Elevated));
+    assert_eq!(after(93, 100), (false, Level::Normal));
+}
+
+#[test]
 fn a_kill_that_comes_with_the_crossing_belongs_to_the_episode() {
     let with_kills = |second, used, kills| {
         let events = CgroupEvents { oom_kills: Some(kills), ..CgroupEvents::default() };

@@ -169,6 +169,15 @@ impl Directory {
         self.files.as_mut()?.pressure.as_mut()
     }
 
+    pub(super) fn pressure_path(&self) -> Option<&Path> {
+        self.files.as_ref()?.pressure.as_ref().map(Kept::path)
+    }
+
+    /// The file that says when something happens at the limits; v1 has none that could be polled.
+    pub(super) fn events_path(&self) -> Option<PathBuf> {
+        (self.version == Version::V2).then(|| self.path.join("memory.events"))
+    }
+
     /// The inode.
     pub(super) fn id(&self) -> u64 {
         self.latest.id

@@ -3,7 +3,7 @@
 use highwater_model::Allocator;
 
 use super::{AllocatorKind, Settings};
-use crate::availability::Availability;
+use crate::availability::{Availability, Reason};
 
 /// Reads nothing.
 #[derive(Debug)]
@@ -24,6 +24,26 @@ impl Reader {
 
     pub(crate) fn availability(&self) -> Availability {
         Availability::Absent
+    }
+}
+
+/// Gives freed pages back: there are none to give, since feature `jemalloc` is off.
+#[derive(Debug)]
+pub enum Purge {}
+
+impl Purge {
+    /// Nothing to purge.
+    pub fn resolve() -> Option<Self> {
+        None
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn run(&self) -> Result<(), Reason> {
+        match *self {}
     }
 }
 

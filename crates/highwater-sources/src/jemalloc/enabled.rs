@@ -57,6 +57,31 @@ pub fn settings() -> Settings {
     }
 }
 
+/// Gives the pages that the program has freed and jemalloc still holds back to the system: `arena.<all>.purge`.
+///
+/// It reaches dirty and muzzy pages, not what other threads have in their caches, nor pages that hold an allocation. It is
+/// best effort: while jemalloc's own background thread gives back pages of an arena, that arena is left to it. It takes
+/// its time for each page, on the calling thread; other threads allocate meanwhile as ever.
+#[derive(Debug)]
+pub struct Purge(Key<()>);
+
+impl Purge {
+    /// `None` where jemalloc does not serve the program.
+    pub fn resolve() -> Option<Self> {
+        let serves = matches!(probe::kind(), AllocatorKind::Jemalloc | AllocatorKind::JemallocMixed);
+        Key::resolve(c"arena.4096.purge").filter(|_| serves).map(Self)
+    }
+
+    /// Purges all arenas.
+    ///
+    /// # Errors
+    ///
+    /// Where jemalloc refuses, with its error code.
+    pub fn run(&self) -> Result<(), Reason> {
+        self.0.call().map_err(|code| Reason::new("arena.4096.purge", Fault::Os(code)))
+    }
+}
+
 /// The keys of jemalloc, resolved once.
 #[derive(Debug)]
 pub(crate) struct Reader {

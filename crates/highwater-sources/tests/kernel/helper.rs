@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
@@ -130,6 +130,11 @@ pub(crate) fn obey() {
             "refresh" => {
                 sources.as_mut().unwrap().refresh();
                 String::new()
+            }
+            "signs" => {
+                let signs = sources.as_ref().unwrap().signs();
+                let path = |path: Option<PathBuf>| path.map_or_else(String::new, |path| path.display().to_string());
+                format!("{}|{}", path(signs.events), path(signs.pressure))
             }
             _ => read(sources.as_mut().unwrap()),
         };

@@ -11,6 +11,7 @@ use self::helper::Helper;
 
 mod group;
 mod helper;
+mod wakes;
 
 const MIB: u64 = 1 << 20;
 

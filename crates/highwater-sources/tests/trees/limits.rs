@@ -195,3 +195,22 @@ fn a_fallback_limit_holds_only_where_there_is_no_other() {
     let bound = sample(&mut sources).limit.unwrap();
     assert_eq!((bound.bytes, bound.source), (Bytes::mib(1024), LimitSource::Cgroup));
 }
+
+#[test]
+fn the_signs_are_those_of_the_limit_that_binds_and_of_the_process() {
+    let tree = Tree::v2("/pod/app");
+    tree.v2_directory("pod/app", &(512 * MIB).to_string(), 260);
+    tree.v2_directory("pod", &(1024 * MIB).to_string(), 960);
+    let at = |path: &str| Some(tree.path().join(path));
+    let sources = tree.open();
+    assert_eq!(sources.signs().events, at("sys/fs/cgroup/pod/memory.events"));
+    assert_eq!(sources.signs().pressure, at("sys/fs/cgroup/pod/app/memory.pressure"));
+
+    let unlimited = Tree::new();
+    let signs = unlimited.open().signs();
+    assert_eq!((signs.events, signs.pressure), (None, Some(unlimited.path().join("proc/pressure/memory"))));
+
+    let v1 = Tree::v1("/app", "/");
+    v1.v1_directory("app", 512 * MIB, 512 * MIB, 260);
+    assert_eq!(v1.open().signs().events, None, "nothing there can be polled");
+}

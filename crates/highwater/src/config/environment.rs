@@ -23,6 +23,9 @@ pub(crate) const METRICS: &str = "HIGHWATER_METRICS";
 pub(crate) const EVENTS: &str = "HIGHWATER_EVENTS";
 pub(crate) const SPAN_EVENTS: &str = "HIGHWATER_SPAN_EVENTS";
 pub(crate) const REPORT: &str = "HIGHWATER_REPORT";
+pub(crate) const RECORD: &str = "HIGHWATER_RECORD";
+pub(crate) const RECORD_SIZE: &str = "HIGHWATER_RECORD_SIZE";
+pub(crate) const PURGE: &str = "HIGHWATER_PURGE";
 pub(crate) const HOLD_LEAVE: &str = "HIGHWATER_HOLD_LEAVE";
 pub(crate) const WARM_UP: &str = "HIGHWATER_GROWTH_WARM_UP";
 pub(crate) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -139,6 +142,34 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
                 Ok(())
             }
             _ => config.set_report(text::duration(text)?),
+        },
+    },
+    Variable {
+        name: RECORD,
+        meaning: "a file into which every sample is written as a row, for `highwater replay`; beside it there is at most one \
+                  more, with `.1` at its end, for what was before (default: none)",
+        read: |config, text| {
+            config.record = Some(text.into());
+            Ok(())
+        },
+    },
+    Variable {
+        name: RECORD_SIZE,
+        meaning: "how large that file gets, from `64KiB`, before it takes the place of the other; a day has about 11 MiB \
+                  (default: `16MiB`)",
+        read: |config, text| config.set_record_size(super::parse(text)?),
+    },
+    Variable {
+        name: PURGE,
+        meaning: "the level from which on jemalloc is told to give freed pages back: `elevated`, `high`, `critical`, or `off` \
+                  (default: `off`)",
+        read: |config, text| {
+            config.purge = match (Level::RAISED.into_iter().find(|level| level.as_str() == text), text) {
+                (Some(level), _) => Some(level),
+                (None, "off") => None,
+                _ => return Err("not a level to purge at: write elevated, high, critical or off".to_owned()),
+            };
+            Ok(())
         },
     },
     Variable {

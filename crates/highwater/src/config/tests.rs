@@ -109,7 +109,15 @@ fn what_is_told_and_where_is_read() {
     assert!(!good(&[("HIGHWATER_SPAN_EVENTS", "off")]).span_events);
     assert_eq!(good(&[("HIGHWATER_REPORT", "5s")]).report, Some(Duration::from_secs(5)));
     assert_eq!(good(&[("HIGHWATER_REPORT", "off")]).report, None);
+    assert_eq!(good(&[("HIGHWATER_PURGE", "high")]).purge, Some(Level::High));
+    assert_eq!(good(&[("HIGHWATER_PURGE", "off")]).purge, None);
     assert_ne!(good(&[("HIGHWATER_METRICS", "all")]).metrics, Selection::default());
+    assert_eq!(good(&[("HIGHWATER_RECORD", "/a b.csv")]).record, Some("/a b.csv".into()));
+    assert_eq!(good(&[("HIGHWATER_RECORD_SIZE", "64KiB")]).record_size, Bytes::kib(64));
+    assert_eq!(
+        bad("HIGHWATER_RECORD_SIZE", "63KiB"),
+        "HIGHWATER_RECORD_SIZE=\"63KiB\": too small for a recording: write at least 64KiB"
+    );
 }
 
 #[test]
@@ -178,6 +186,8 @@ fn each_of_our_variables_refuses_nonsense_and_says_what_would_be_right() {
         ("HIGHWATER_REPORT", "0s", "5s"),
         ("HIGHWATER_REPORT", "1ms", "5s"),
         ("HIGHWATER_REPORT", "2days", "30s"),
+        ("HIGHWATER_PURGE", "normal", "critical"),
+        ("HIGHWATER_PURGE", "on", "off"),
         ("OTEL_RESOURCE_ATTRIBUTES", "no pair", "key=value"),
         ("OTEL_RESOURCE_ATTRIBUTES", "=value", "key=value"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a=%zz", "%25"),

@@ -78,8 +78,8 @@ fn observe<T>(source: &Source, metric: &Metric, observer: &dyn AsyncInstrument<T
         *exported = shared.latest.at(shared.clock.now());
     }
     let Some(snapshot) = exported.as_ref() else { return };
-    let Shared { regions, delivery, in_container, .. } = &*shared;
-    let reading = Reading { snapshot, regions, delivery, in_container: *in_container };
+    let Shared { regions, delivery, pressure, in_container, .. } = &*shared;
+    let reading = Reading { snapshot, regions, delivery, sheds: pressure.sheds(), in_container: *in_container };
     metric.observe(&reading, &mut |point| match point.attribute {
         None => observer.observe(number(point.value), &[]),
         Some((key, value)) => observer.observe(number(point.value), &[KeyValue::new(key, value.to_owned())]),

@@ -37,10 +37,11 @@ use self::encoded::Encoded;
 use self::outbox::{LONGEST_ASKED_REST, Parcel};
 use self::wire::{Answer, Body};
 use super::{Telling, instruments};
+use crate::act::Acted;
 use crate::builder::{Connect, Exits};
 use crate::clock::Clock;
 use crate::config::{self, Config, Exporter, Route};
-use crate::event::{Event, What};
+use crate::event::{Event, Priority, What};
 use crate::identity::random;
 use crate::outlet::{Outlet, Queue};
 use crate::shared::Shared;
@@ -146,6 +147,17 @@ impl Pipeline {
     }
 }
 
+impl Pipeline {
+    /// Puts what was encoded last into the outbox.
+    fn put(&mut self, priority: Priority) {
+        let encoded = std::mem::take(&mut *self.encodings.lock().unwrap_or_else(PoisonError::into_inner));
+        let told = self.clock.now();
+        for (signal, body) in encoded {
+            self.dispatch.put(Parcel { signal, priority, told, body });
+        }
+    }
+}
+
 fn loggers(resource: Resource, route: &Route, encodings: &Encodings) -> Result<SdkLoggerProvider, ExporterBuildError> {
     let exporter = encoder(LogExporter::builder().with_http(), route, keep(encodings, Signal::Logs)).build()?;
     let processor = SimpleLogProcessor::new(exporter);
@@ -224,11 +236,12 @@ impl Outlet for Pipeline {
             self.ids.next_trace(TraceId::from_bytes(id.to_bytes()));
         }
         self.telling.tell(event);
-        let encoded = std::mem::take(&mut *self.encodings.lock().unwrap_or_else(PoisonError::into_inner));
-        let (told, priority) = (self.clock.now(), event.priority());
-        for (signal, body) in encoded {
-            self.dispatch.put(Parcel { signal, priority, told, body });
-        }
+        self.put(event.priority());
+    }
+
+    fn acted(&mut self, acted: &Acted) {
+        self.telling.acted(acted);
+        self.put(Priority::Normal);
     }
 
     fn work(&mut self) -> Option<Duration> {

@@ -38,6 +38,7 @@ impl<L: Logger + Send> Records for LoggerRecords<L> {
 fn any_value(attribute: Attribute) -> AnyValue {
     match attribute {
         Attribute::Int(whole) => AnyValue::Int(int(whole)),
+        Attribute::Difference(whole) => AnyValue::Int(whole),
         Attribute::Double(real) => AnyValue::Double(real),
         Attribute::Text(text) => AnyValue::String(text.into()),
     }

@@ -4,6 +4,7 @@
 //! beginning makes it visible while it goes on, and each stay at a level is a child of its own, sent when the level is left.
 //! The second half of a split is a trace of its own, whose root is linked to that of the first.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
@@ -12,6 +13,7 @@ use opentelemetry::{Context, KeyValue, Value};
 use highwater_model::{Change, Episode, Level, Reason, Stay, Transition};
 
 use super::int;
+use crate::act::Acted;
 use crate::event::{Attribute, Event, What, episode_attributes};
 use crate::identity::EpisodeId;
 
@@ -25,6 +27,9 @@ pub(super) trait Spans: Send {
 
     /// Ends the spans that are over with the event.
     fn leave(&mut self, event: &Event);
+
+    /// Makes the span of an action, also where its episode is over.
+    fn acted(&mut self, acted: &Acted);
 }
 
 pub(super) struct EpisodeSpans<T: Tracer> {
@@ -46,8 +51,20 @@ impl<T: Tracer> EpisodeSpans<T> {
     }
 
     fn child(&self, name: &'static str, from: SystemTime, to: SystemTime, attributes: Vec<KeyValue>) {
-        let Some(root) = &self.root else { return };
-        let parent = Context::new().with_remote_span_context(root.span_context().clone());
+        if let Some(root) = &self.root {
+            self.child_of(root.span_context(), name, from, to, attributes);
+        }
+    }
+
+    fn child_of(
+        &self,
+        root: &SpanContext,
+        name: impl Into<Cow<'static, str>>,
+        from: SystemTime,
+        to: SystemTime,
+        attributes: Vec<KeyValue>,
+    ) {
+        let parent = Context::new().with_remote_span_context(root.clone());
         let builder = self
             .tracer
             .span_builder(name)
@@ -98,6 +115,7 @@ where
                 if let Some(id) = handle.previous() {
                     root.set_attribute(KeyValue::new("highwater.previous_episode.id", id.to_string()));
                 }
+                let _ = handle.root.set(root.span_context().clone());
             }
             self.root = Some(root);
         }
@@ -128,6 +146,15 @@ where
             _ => {}
         }
     }
+    fn acted(&mut self, acted: &Acted) {
+        let Some((episode, root)) = acted.episode.as_ref().and_then(|episode| Some((episode, episode.root.get()?)))
+        else {
+            return;
+        };
+        let mut attributes = Vec::new();
+        acted.attributes(&mut |name, value| attributes.push(key_value(name, value)));
+        self.child_of(root, acted.span.to_string(), episode.wall(acted.from), episode.wall(acted.to), attributes);
+    }
 }
 
 /// The attributes of an ended episode's root: its outcome, and the limit that it stood under.
@@ -157,6 +184,7 @@ fn attributes(event: &Event) -> Vec<KeyValue> {
 fn key_value(name: &'static str, attribute: Attribute) -> KeyValue {
     let value = match attribute {
         Attribute::Int(whole) => Value::I64(int(whole)),
+        Attribute::Difference(whole) => Value::I64(whole),
         Attribute::Double(real) => Value::F64(real),
         Attribute::Text(text) => Value::String(text.into()),
     };

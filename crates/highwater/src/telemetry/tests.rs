@@ -3,7 +3,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use highwater_model::{Allocator, CgroupEvents, Judge, Limit, LimitSource, Pressure, Process, Rules, SinceStart};
+use highwater_model::{
+    Allocator, CgroupEvents, Judge, Level, Limit, LimitSource, Pressure, Process, Rules, SinceStart,
+};
 
 use super::*;
 
@@ -67,7 +69,7 @@ fn forecast() -> Forecast {
 /// How many series each metric has in a snapshot.
 fn series(snapshot: &Snapshot, regions: &Regions) -> Vec<(&'static Metric, usize)> {
     let delivery = Delivery::default();
-    let reading = Reading { snapshot, regions, delivery: &delivery, in_container: false };
+    let reading = Reading { snapshot, regions, delivery: &delivery, sheds: &Sheds::default(), in_container: false };
     let count = |metric: &'static Metric| {
         let mut count = 0;
         metric.observe(&reading, &mut |_| count += 1);
@@ -126,10 +128,35 @@ fn a_registered_region_is_a_series_under_its_name() {
 }
 
 #[test]
+fn requests_that_are_turned_away_are_counted_from_0_on_where_something_sheds() {
+    let shed = |sheds: &Sheds| {
+        let (snapshot, regions, delivery) = (Snapshot::default(), Regions::new(), Delivery::default());
+        let reading =
+            Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery, sheds, in_container: false };
+        let metric = METRICS.iter().find(|metric| metric.name == "highwater.shed.requests").unwrap();
+        let mut points = Vec::new();
+        metric.observe(&reading, &mut |point| points.push((point.attribute.unwrap().1.to_owned(), point.value)));
+        points
+    };
+    let sheds = Sheds::default();
+    assert_eq!(shed(&sheds), []);
+    sheds.begin();
+    let counts = |high: u64| {
+        [("elevated", 0), ("high", high), ("critical", 0)].map(|(level, n)| (level.to_owned(), Value::Whole(n)))
+    };
+    assert_eq!(shed(&sheds), counts(0));
+    for level in [Level::High, Level::Normal, Level::High] {
+        sheds.count(level);
+    }
+    assert_eq!(shed(&sheds), counts(2), "at normal nothing is shed");
+}
+
+#[test]
 fn values_fit_the_unit_that_decides_their_type() {
     let snapshot = full();
-    let (regions, delivery) = (Regions::new(), Delivery::default());
-    let reading = Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery, in_container: false };
+    let (regions, delivery, sheds) = (Regions::new(), Delivery::default(), Sheds::default());
+    let reading =
+        Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery, sheds: &sheds, in_container: false };
     for metric in METRICS {
         metric.observe(&reading, &mut |point| {
             let real = matches!(metric.unit, "1" | "s" | "By/s");
@@ -181,7 +208,10 @@ fn the_reference_page_of_the_telemetry_is_up_to_date() {
     let snapshot = full();
     let regions = Arc::new(Regions::new());
     regions.region("NAME").add(Bytes::ZERO);
-    let reading = Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery, in_container: false };
+    let sheds = Sheds::default();
+    sheds.begin();
+    let reading =
+        Reading { snapshot: &snapshot, regions: &regions, delivery: &delivery, sheds: &sheds, in_container: false };
     for metric in METRICS {
         let kind = match metric.kind {
             Kind::Amount => "up-down counter",
@@ -265,6 +295,11 @@ later.
 | `memory episode` | the root: from the crossing of its first level to the moment from which normal held; peak, duration and time at each level as attributes, the events as span events, unless `HIGHWATER_SPAN_EVENTS=off` | at its end |
 | `memory episode begun` | a child from the crossing to the decision: makes an open episode visible | at once |
 | `memory elevated`, `memory high`, `memory critical` | a child for each stay at a level, as it was told: while it flaps, one stay | when the level is left |
+| `purge` | a child: jemalloc was told to give freed pages back | when it is done, also after the episode |
+| `action NAME` | a child: an action of the host's, by its name | the same |
+
+Spans of actions carry `highwater.level`, at which they ran, `highwater.before` and `highwater.after`, what was used (By), and
+`highwater.rss_delta`, by how much the resident set changed (By, below zero where it shrank).
 
 After an hour an episode is split: the root ends as ended by `split`, and the root of a new trace begins, with a link to it.
 

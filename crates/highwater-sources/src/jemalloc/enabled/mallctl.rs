@@ -52,7 +52,7 @@ impl Value for bool {
     }
 }
 
-impl<T: Value> Key<T> {
+impl<T> Key<T> {
     /// Looks `name` up; `None` where this jemalloc has no such key.
     pub(crate) fn resolve(name: &CStr) -> Option<Self> {
         let mut mib = [0; DEPTH];
@@ -62,7 +62,21 @@ impl<T: Value> Key<T> {
         let code = unsafe { sys::mallctlnametomib(name.as_ptr(), mib.as_mut_ptr(), &mut depth) };
         (code == 0 && depth <= DEPTH).then_some(Self { mib, depth, value: PhantomData })
     }
+}
 
+impl Key<()> {
+    /// Does what a key without a value stands for, or gives the error code.
+    pub(crate) fn call(&self) -> Result<(), c_int> {
+        // SAFETY: jemalloc(3), mallctlbymib: `mib` holds `depth` numbers from mallctlnametomib; a null `oldp` and `newp` read
+        // and write nothing, and where the key has a value after all, they change none.
+        let code = unsafe {
+            sys::mallctlbymib(self.mib.as_ptr(), self.depth, ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), 0)
+        };
+        if code == 0 { Ok(()) } else { Err(code) }
+    }
+}
+
+impl<T: Value> Key<T> {
     /// The value now, or the error code.
     pub(crate) fn read(&self) -> Result<T, c_int> {
         let mut raw = T::Raw::default();

@@ -1,0 +1,47 @@
+//! `highwater`: what the agent would have said of a recorded run.
+//!
+//! The judgement is the agent's own, from the same crate, and so is what an event says: this program reads, prints and
+//! draws.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `options` | the command line |
+//! | `trace` | rows of a CSV, whatever is in it |
+//! | `replay` | the loop: read, judge, tell |
+//! | `line` | an event as one line of JSON |
+//! | `summary` | what there was in all |
+//! | `plot` | the trace as a picture |
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test"))]
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use options::{Command, Options};
+use replay::Failure;
+
+mod line;
+mod options;
+mod plot;
+mod replay;
+mod summary;
+mod trace;
+
+fn main() -> ExitCode {
+    let Options { command: Command::Replay(options) } = Options::parse();
+    match replay::run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Unheard) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(&failure.to_string());
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Says one line on standard error. Where that is closed nobody listens, which is no reason to fail.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

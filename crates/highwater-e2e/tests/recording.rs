@@ -1,0 +1,229 @@
+//! A recording on a real disk: full, read-only, shared, killed, forked away from. The host goes on, and it is said.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "helpers of tests fail as tests do"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use highwater_e2e::folder::Folder;
+use highwater_e2e::process::{Process, Program};
+use highwater_e2e::{binary, not_shown, wait};
+
+/// The program that does what it is told, with an agent that records at `path` and sends nothing.
+fn recording(path: &Path) -> Program {
+    let program = Program::at(&binary::example("driven")).with_input().variable("HIGHWATER_RECORD", path);
+    program.variables(&[("OTEL_SDK_DISABLED", "true"), ("HIGHWATER_RECORD_SIZE", "64KiB")])
+}
+
+#[track_caller]
+fn says(process: &Process, text: &str) {
+    wait::until_ok(&format!("it says {text:?}"), || {
+        let error = process.error();
+        if error.contains(text) { Ok(()) } else { Err(error) }
+    });
+}
+
+/// Waits until the recording has so many rows, all of them whole.
+#[track_caller]
+fn has_rows(path: &Path, at_least: usize) {
+    wait::until_ok("there are rows", || {
+        let rows = rows(path);
+        if rows.len() >= at_least { Ok(()) } else { Err(rows.join("\n")) }
+    });
+}
+
+/// The rows of a recording that is whole.
+#[track_caller]
+fn rows(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    assert!(text.is_empty() || text.ends_with('\n'), "{text}");
+    let columns = |line: &str| line.matches(',').count();
+    let header = text.lines().next().unwrap_or_default();
+    assert!(text.is_empty() || header.starts_with("seconds,used,limit,"), "{text}");
+    let rows: Vec<_> = text.lines().skip(1).map(str::to_owned).collect();
+    assert!(rows.iter().all(|row| columns(row) == columns(header)), "{text}");
+    rows
+}
+
+#[track_caller]
+fn ends_well(mut process: Process) -> String {
+    process.close_input();
+    process.wait_for_success();
+    assert!(process.output().contains("delivered true"), "{}", process.output());
+    process.error()
+}
+
+/// A small file system of its own.
+struct Disk(Folder);
+
+impl Disk {
+    /// One in memory. `None` where none can be mounted; the test then proves nothing, and that is said.
+    fn new(test: &str) -> Option<Self> {
+        let disk = Self(Folder::temporary());
+        if mount(&["-t", "tmpfs", "-o", "size=16k", "highwater"], disk.0.path()) {
+            return Some(disk);
+        }
+        not_shown(test, "nothing can be mounted");
+        None
+    }
+
+    /// One that can be frozen.
+    fn of_blocks(test: &str) -> Option<(Self, Folder)> {
+        let (disk, folder) = (Self(Folder::temporary()), Folder::temporary());
+        let image = folder.path().join("image");
+        fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+        let made = succeeds(Command::new("mkfs.ext4").arg("-q").arg(&image));
+        if made && mount(&["-o", "loop", image.to_str().unwrap()], disk.0.path()) {
+            return Some((disk, folder));
+        }
+        not_shown(test, "no file system in a file can be mounted");
+        None
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("memory.csv")
+    }
+
+    /// From now on what writes waits, until it is thawed.
+    fn freeze(&self, how: &str) -> bool {
+        succeeds(Command::new("fsfreeze").arg(how).arg(self.0.path()))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        self.freeze("--unfreeze");
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+fn mount(arguments: &[&str], at: &Path) -> bool {
+    succeeds(Command::new("mount").args(arguments).arg(at))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn on_a_full_disk_no_part_of_a_row_is_left_and_the_recording_goes_on_once_there_is_room() {
+    let test = "on_a_full_disk_no_part_of_a_row_is_left_and_the_recording_goes_on_once_there_is_room";
+    let Some(disk) = Disk::new(test) else { return };
+    let process = recording(&disk.path()).start();
+    has_rows(&disk.path(), 2);
+    let ballast = disk.path().with_extension("ballast");
+    // All that is left, but for the rest of the recording's own page.
+    let _ = fs::write(&ballast, vec![0; 64 << 10]);
+    says(&process, "No space left on device");
+    let rows_before = rows(&disk.path()).len();
+    fs::remove_file(&ballast).unwrap();
+    says(&process, "the recording goes on");
+    has_rows(&disk.path(), rows_before + 2);
+    let error = ends_well(process);
+    assert_eq!(error.matches("nothing is recorded").count(), 1, "{error}");
+}
+
+#[test]
+fn in_a_folder_that_is_read_only_nothing_is_recorded_until_it_is_not() {
+    let test = "in_a_folder_that_is_read_only_nothing_is_recorded_until_it_is_not";
+    let Some(disk) = Disk::new(test) else { return };
+    assert!(mount(&["-o", "remount,ro"], disk.0.path()));
+    let process = recording(&disk.path()).start();
+    says(&process, "Read-only file system");
+    assert!(mount(&["-o", "remount,rw"], disk.0.path()));
+    says(&process, "the recording goes on");
+    has_rows(&disk.path(), 1);
+    let error = ends_well(process);
+    assert_eq!(error.matches("nothing is recorded").count(), 1, "{error}");
+}
+
+#[test]
+fn a_disk_that_hangs_delays_neither_judgement_nor_telling_nor_shutdown_beyond_its_deadline() {
+    let test = "a_disk_that_hangs_delays_neither_judgement_nor_telling_nor_shutdown_beyond_its_deadline";
+    let Some((disk, _image)) = Disk::of_blocks(test) else { return };
+    let variables = [("HIGHWATER_LIMIT", "128MiB"), ("HIGHWATER_HOLD_ELEVATED", "0s"), ("DEADLINE", "1")];
+    let mut process = recording(&disk.path()).variables(&variables).start();
+    has_rows(&disk.path(), 1);
+    assert!(disk.freeze("--freeze"));
+    process.tell("take 100");
+    says(&process, "memory is elevated");
+    process.close_input();
+    // Its end, too, waits for the disk: what a process was writing is the kernel's to finish.
+    wait::until_ok("the shutdown is over", || {
+        let output = process.output();
+        if output.contains("delivered false") { Ok(()) } else { Err(output) }
+    });
+    assert!(process.error().contains("memory was still raised"), "{}", process.error());
+    assert!(disk.freeze("--unfreeze"));
+    process.wait_for_success();
+    rows(&disk.path());
+}
+
+#[test]
+fn of_two_processes_on_one_path_the_second_says_so_and_waits_for_the_end_of_the_first() {
+    let folder = Folder::temporary();
+    let path = folder.path().join("memory.csv");
+    let first = recording(&path).start();
+    has_rows(&path, 1);
+    let second = recording(&path).start();
+    says(&second, "another process records there");
+    let before = rows(&path).len();
+    has_rows(&path, before + 2);
+    ends_well(first);
+    let of_first = rows(&path);
+    says(&second, "the recording goes on");
+    assert_eq!(rows(&folder.path().join("memory.csv.1")), of_first, "an earlier run's is kept");
+    has_rows(&path, 1);
+    let error = ends_well(second);
+    assert_eq!(error.matches("nothing is recorded").count(), 1, "{error}");
+}
+
+#[test]
+fn a_fifo_that_nobody_reads_holds_up_neither_the_host_nor_its_end() {
+    let folder = Folder::temporary();
+    let path = folder.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let process = recording(&path).start();
+    says(&process, "it is no file");
+    ends_well(process);
+}
+
+#[test]
+fn what_a_kill_leaves_behind_can_be_replayed() {
+    let folder = Folder::temporary();
+    let path = folder.path().join("memory.csv");
+    let mut process = recording(&path).start();
+    has_rows(&path, 2);
+    process.signal("KILL");
+    process.wait();
+    let rows = rows(&path);
+    assert!(rows[0].starts_with("0.000,") && rows.len() >= 2, "{rows:?}");
+}
+
+#[test]
+fn forked_workers_do_not_write_into_their_parents_recording() {
+    let folder = Folder::temporary();
+    let path = folder.path().join("memory.csv");
+    let program = Program::at(&binary::example("forking")).arg("workers").with_input();
+    let program = program.variable("HIGHWATER_RECORD", &path).variable("OTEL_SDK_DISABLED", "true");
+    let mut process = program.start();
+    // Each worker starts an agent of its own, under the same variables.
+    wait::until_ok("both workers say that the file is not theirs", || {
+        let error = process.error();
+        if error.matches("another process records there").count() == 2 { Ok(()) } else { Err(error) }
+    });
+    let before = rows(&path).len();
+    has_rows(&path, before + 2);
+    let moments: Vec<f64> = rows(&path).iter().map(|row| row.split(',').next().unwrap().parse().unwrap()).collect();
+    assert!(moments.is_sorted(), "{moments:?}");
+    assert!(!folder.path().join("memory.csv.1").exists());
+    process.close_input();
+    process.wait_for_success();
+}
