@@ -331,10 +331,10 @@ impl Builder {
         let record = |path: &PathBuf| Recording::spawn(path, config.record_size, finished.wait_for());
         let recording = config.record.as_ref().map(record).transpose().map_err(StartError::Thread)?;
         let allocator = sources.allocator();
-        startup::say(&tell, &first, sources.availability(), allocator, &levels, &exits.target);
-
         let mut rules = Rules::default();
         (rules.levels, rules.holds, rules.growth) = (levels, config.holds, config.growth);
+        startup::say(&tell, &first, sources.availability(), allocator, &rules, &exits.target);
+
         match (config.purge, config.purge.and_then(|_| Purge::resolve())) {
             (Some(level), Some(purge)) => actions.push(Planned::purge(level, purge)),
             (Some(_), None) => tell.say(Severity::Warn, startup::NOTHING_TO_PURGE.to_owned()),

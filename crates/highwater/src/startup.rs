@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use highwater_model::{Bytes, Level, Levels, Limit, LimitSource, Sample};
+use highwater_model::{Bytes, Level, Levels, Limit, LimitSource, Rules, Sample};
 use highwater_sources::{AllocatorKind, Availability, Reason, Source};
 
 use crate::config::{Config, Exporter, Protocol, level_variable};
@@ -34,14 +34,14 @@ pub(crate) fn say(
     sample: &Sample,
     availability: [(Source, Availability); Source::COUNT],
     allocator: AllocatorKind,
-    levels: &Levels,
+    rules: &Rules,
     target: &Target,
 ) {
     let unread = availability.into_iter().find_map(|(source, availability)| match availability {
         Availability::Unavailable(why) if source == Source::Cgroup => Some(why),
         _ => None,
     });
-    words.say(Severity::Info, StartupLine { sample, unread, allocator, levels, target }.to_string());
+    words.say(Severity::Info, StartupLine { sample, unread, allocator, rules, target }.to_string());
     if allocator == AllocatorKind::JemallocNotInstalled {
         let text = "jemalloc is linked, but the program allocates elsewhere: its numbers would be false and are absent; \
                     `highwater::jemalloc!();` in the binary's main.rs installs it";
@@ -92,7 +92,7 @@ struct StartupLine<'a> {
     /// Why the cgroups cannot be read.
     unread: Option<Reason>,
     allocator: AllocatorKind,
-    levels: &'a Levels,
+    rules: &'a Rules,
     target: &'a Target,
 }
 
@@ -109,8 +109,9 @@ impl fmt::Display for StartupLine<'_> {
             AllocatorKind::JemallocMixed => f.write_str(", allocator jemalloc for some sizes only")?,
             _ => f.write_str(", allocator not jemalloc (its numbers are absent)")?,
         }
-        let [elevated, high, critical] = self.levels.thresholds();
-        write!(f, ", levels {elevated} {high} {critical}, ")?;
+        let [elevated, high, critical] = self.rules.levels.thresholds();
+        let warm_up = humantime::format_duration(self.rules.growth.warm_up);
+        write!(f, ", levels {elevated} {high} {critical}, growth after {warm_up}, ")?;
         match self.target {
             Target::Own(way) => f.write_str(way),
             Target::Host => f.write_str("telemetry by the host's own providers"),
@@ -178,7 +179,7 @@ mod tests {
 
     fn line(limit: Option<Limit>, allocator: AllocatorKind, target: &Target) -> String {
         let sample = Sample { limit, ..Sample::default() };
-        StartupLine { sample: &sample, unread: None, allocator, levels: &Levels::default(), target }.to_string()
+        StartupLine { sample: &sample, unread: None, allocator, rules: &Rules::default(), target }.to_string()
     }
 
     fn way(variables: &[(&str, &str)]) -> Target {
@@ -194,7 +195,7 @@ mod tests {
     fn signals_that_go_different_ways_are_said_one_by_one() {
         let said = |variables: &[_]| {
             let line = line(None, AllocatorKind::Other, &way(variables));
-            line.split_once("95%, ").unwrap().1.to_owned()
+            line.split_once("growth after 30m, ").unwrap().1.to_owned()
         };
         let elsewhere = ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://logs/in");
         assert_eq!(
@@ -218,7 +219,7 @@ mod tests {
         assert_eq!(
             line(Some(limit), AllocatorKind::Jemalloc, &target),
             format!(
-                "{version}: limit 512MiB (cgroup), allocator jemalloc, levels 75% 85% 95%, \
+                "{version}: limit 512MiB (cgroup), allocator jemalloc, levels 75% 85% 95%, growth after 30m, \
                  OTLP to http://localhost:4318 every 10s"
             )
         );
@@ -226,7 +227,7 @@ mod tests {
             line(None, AllocatorKind::Other, &Target::Host),
             format!(
                 "{version}: limit none (HIGHWATER_LIMIT sets one; levels in percent are off), \
-                 allocator not jemalloc (its numbers are absent), levels 75% 85% 95%, \
+                 allocator not jemalloc (its numbers are absent), levels 75% 85% 95%, growth after 30m, \
                  telemetry by the host's own providers"
             )
         );

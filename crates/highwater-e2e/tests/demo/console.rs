@@ -32,8 +32,7 @@ fn the_console_has_the_guides_report_every_five_seconds() {
 fn the_start_is_one_line() {
     let demo = Demo::start(None, &[SMALL, UNSENT]);
     demo.wait_for_word("OTLP");
-    let line =
-        "highwater: ~: limit 128MiB (config), allocator jemalloc, levels 75% 85% 95%, OTLP off (OTEL_SDK_DISABLED)\n";
+    let line = "highwater: ~: limit 128MiB (config), allocator jemalloc, levels 75% 85% 95%, growth after 30m, OTLP off (OTEL_SDK_DISABLED)\n";
     assert_fits(line, &demo.process().error());
     assert_fits("http://127.0.0.1:@", &demo.url(""));
 }

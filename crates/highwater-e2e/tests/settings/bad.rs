@@ -55,7 +55,7 @@ fn a_row_of_settings_that_cannot_be_used_is_said_once_each_and_the_program_runs(
 
     // Those that are good hold, and of the others the defaults.
     let expected = format!(
-        "highwater: @.@.@: limit 128MiB (config), allocator not jemalloc (its numbers are absent), levels 75% 85% 95%, \
+        "highwater: @.@.@: limit 128MiB (config), allocator not jemalloc (its numbers are absent), levels 75% 85% 95%, growth after 30m, \
          OTLP to {} every 10s",
         collector.endpoint()
     );
