@@ -104,8 +104,7 @@ pub(crate) struct Detector {
     windows: [Window; 3],
     /// When the first sample was taken.
     began: Option<SinceStart>,
-    /// What the limit of the last sample is set on.
-    scope: Option<u64>,
+    scope: Scope,
     told: Option<Told>,
 }
 
@@ -117,25 +116,63 @@ struct Told {
     rise: Rise,
 }
 
+/// What use is followed: that of the process itself, or of the cgroup whose limit binds. Two of them are not on one line.
+#[derive(Clone, Copy, Debug, Default)]
+struct Scope {
+    followed: Option<u64>,
+    /// Another one that binds, and since when.
+    other: Option<(u64, SinceStart)>,
+}
+
+enum Followed {
+    Yes,
+    No,
+    /// From this sample on.
+    Anew,
+}
+
+impl Scope {
+    /// Two limits can have the same room left, and bind in turn: the followed one is left only once another has bound without
+    /// a break for `long`.
+    fn follow(&mut self, sample: &Sample, long: Duration) -> Followed {
+        // Without a limit use is the process's own, as with a configured one, whose scope is 0.
+        let binding = sample.limit.map_or(0, |limit| limit.scope);
+        if *self.followed.get_or_insert(binding) == binding {
+            self.other = None;
+            return Followed::Yes;
+        }
+        let since = self.other.filter(|(other, _)| *other == binding).map_or(sample.at, |(_, since)| since);
+        self.other = Some((binding, since));
+        if sample.at.since(since) < long {
+            return Followed::No;
+        }
+        *self = Self { followed: Some(binding), other: None };
+        Followed::Anew
+    }
+}
+
 impl Detector {
     pub(crate) fn new(windows: &Windows) -> Self {
         Self {
             warm_up: windows.warm_up,
             windows: Pace::ALL.map(|pace| Window::new(pace, windows.of(pace))),
             began: None,
-            scope: None,
+            scope: Scope::default(),
             told: None,
         }
     }
 
     /// Takes one sample into account. Growth is told once; again only where it had gone away, and so long `apart`.
     pub(crate) fn observe(&mut self, sample: &Sample, used: Bytes, apart: Duration) -> Option<Growth> {
-        let scope = sample.limit.map(|limit| limit.scope);
-        if self.scope.is_some() && scope.is_some() && self.scope != scope {
-            // Another cgroup binds, and with it another use: the two are not on one line.
-            self.windows.iter_mut().for_each(Window::clear);
+        let [.., ramp] = &self.windows;
+        match self.scope.follow(sample, ramp.length()) {
+            Followed::Yes => {}
+            Followed::No => return None,
+            Followed::Anew => {
+                self.windows.iter_mut().for_each(Window::clear);
+                self.told = None;
+            }
         }
-        self.scope = scope.or(self.scope);
         let began = *self.began.get_or_insert(sample.at);
         let is_warm = sample.at.since(began) >= self.warm_up;
         let (mut found, parts) = (None, Parts::of(sample));

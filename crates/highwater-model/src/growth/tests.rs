@@ -139,14 +139,30 @@ fn a_larger_limit_gives_more_time_and_a_smaller_one_less() {
     assert_eq!(larger, None);
 }
 
+/// Use that leaks, under the limit of one of two cgroups; the other's use is another one.
+fn bound_in_turn(second: impl Fn(u64) -> bool) -> Vec<(u64, Growth)> {
+    told_of(16 * HOUR, |seconds| {
+        let leaked = leak(16 * HOUR)(seconds);
+        let (scope, used) = if second(seconds) { (2, leaked / 2 + 400) } else { (1, leaked) };
+        let limit = limit(LIMIT).map(|limit| Limit { scope, ..limit });
+        Sample { used: Some(Bytes::new(used)), limit, ..Sample::default() }
+    })
+}
+
 #[test]
-fn another_scope_begins_anew() {
-    let moved = |seconds: u64| Sample {
-        used: Some(Bytes::new(leak(12 * HOUR)(seconds))),
-        limit: Some(Limit { scope: seconds / HOUR, ..limit(LIMIT).unwrap() }),
-        ..Sample::default()
-    };
-    assert_eq!(told_of(12 * HOUR, moved), []);
+fn another_scope_that_stays_begins_anew() {
+    let always = bound_in_turn(|_| false)[0].0;
+    let moved = bound_in_turn(|seconds| seconds > always - HOUR);
+    assert!(moved.iter().all(|(at, _)| *at > always + HOUR), "{moved:?}");
+}
+
+#[test]
+fn two_scopes_that_bind_in_turn_do_not_hide_growth() {
+    let always = bound_in_turn(|_| false);
+    assert_eq!(paces(&always), [Pace::Slow]);
+    let in_turn = bound_in_turn(|seconds| !(seconds / STEP).is_multiple_of(2));
+    assert_eq!(paces(&in_turn), [Pace::Slow]);
+    assert!(in_turn[0].0 <= always[0].0 + HOUR, "{in_turn:?}");
 }
 
 #[test]
