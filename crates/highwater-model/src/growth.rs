@@ -201,7 +201,8 @@ impl Detector {
         fast.trend().map(|trend| trend.slope())
     }
 
-    /// When the limit is reached; `None` where it is not certain that use rises.
+    /// When the limit is reached; `None` where it is not certain that use rises, or another use is followed than counts
+    /// against this limit.
     ///
     /// The shortest window answers that looks back nearly as far as the forecast reaches ahead; the next longer one may
     /// only move the latest moment back: a ramp may be the flank of a sawtooth.
@@ -210,6 +211,9 @@ impl Detector {
         const REACH: f64 = 1.5;
         /// The slow window, after which there is none: a day from the default of six hours.
         const LAST_REACH: f64 = 4.0;
+        if self.scope.followed != Some(limit.scope) {
+            return None;
+        }
         let mut best: Option<Forecast> = None;
         for window in self.windows.iter().rev() {
             let reach = if window.pace() == Pace::Slow { LAST_REACH } else { REACH };
