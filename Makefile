@@ -87,6 +87,7 @@ check: ## Check format, lints, docs, licences, dependencies, public interface an
 .PHONY: bench
 bench: ## Measure: readings, the agent's heap and exports, the demo's throughput, build time and size
 	$(CARGO) bench -p highwater-sources --features jemalloc
+	$(CARGO) bench -p highwater-sources --bench polling
 	$(CARGO) bench -p highwater-model --bench throughput
 	$(CARGO) bench -p highwater-middleware --features tower
 	$(CARGO) test --release -p highwater --test held_heap -- --nocapture

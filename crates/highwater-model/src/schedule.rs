@@ -26,7 +26,7 @@ pub struct Schedule {
 impl Schedule {
     /// Where nothing grows.
     pub const CALM: Duration = Duration::from_millis(100);
-    /// However fast it grows: 200 glances a second cost a ten-thousandth of a core.
+    /// However fast it grows: 200 glances a second, with the waits between them, cost about half a hundredth of a core.
     pub const SHORTEST: Duration = Duration::from_millis(5);
     /// So many glances fall before the next line.
     pub const GLANCES: u32 = 8;
