@@ -192,10 +192,9 @@ fn records_tell_the_episode(records: &[Record], id: &str, root: &Span, (from, to
         assert!(record.attribute("event.name").is_null(), "what the collector adds for its console stays there");
     }
     for risen in &records[..3] {
-        assert_eq!(
-            (text(risen, "highwater.reason"), text(risen, "highwater.cause")),
-            ("held".to_owned(), "heap".to_owned())
-        );
+        // How fast the demo fills is the machine's affair.
+        assert!(["held", "steep"].contains(&text(risen, "highwater.reason").as_str()), "{risen:?}");
+        assert_eq!(text(risen, "highwater.cause"), "heap");
     }
     let end = &records[records.len() - 1];
     assert_eq!(text(end, "highwater.reason"), "recovered");
