@@ -81,10 +81,10 @@ impl Trend {
         Some(Self { slopes, values })
     }
 
-    /// The median slope.
-    pub(crate) const fn slope(&self) -> f64 {
-        let [_, slope, _] = self.slopes;
-        slope
+    /// The median slope; `None` where it may go the other way.
+    pub(crate) fn slope(&self) -> Option<f64> {
+        let [flattest, slope, steepest] = self.slopes;
+        (flattest > 0.0 || steepest < 0.0).then_some(slope)
     }
 
     /// When the line meets `limit`; `None` where it may not rise at all.

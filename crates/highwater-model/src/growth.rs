@@ -24,7 +24,7 @@ use crate::cause::{Cause, Parts};
 use crate::forecast::Forecast;
 use crate::{Bytes, Limit, Sample, SinceStart};
 
-use self::window::{Rise, Window};
+use self::window::{Rise, Since, Window};
 
 mod window;
 
@@ -62,6 +62,11 @@ impl Windows {
             Pace::Fast => self.fast,
             Pace::Ramp => self.ramp,
         }
+    }
+
+    /// For how long a height that was held before is no news: a day by default, so that a day is compared with the last.
+    const fn memory(&self) -> Duration {
+        self.slow.saturating_mul(4)
     }
 }
 
@@ -105,7 +110,10 @@ pub(crate) struct Detector {
     /// When the first sample was taken.
     began: Option<SinceStart>,
     scope: Scope,
+    /// Whether the last sample was one of what is followed.
+    sees: bool,
     told: Option<Told>,
+    last_told: Option<SinceStart>,
 }
 
 /// Growth that was told, and has not gone away.
@@ -119,11 +127,11 @@ struct Told {
 /// What use is followed: that of the process itself, or of the cgroup whose limit binds. Two of them are not on one line.
 #[derive(Clone, Copy, Debug, Default)]
 struct Scope {
-    followed: Option<u64>,
-    /// Another one that binds, and since when.
-    other: Option<(u64, SinceStart)>,
+    /// And when it bound last.
+    followed: Option<(u64, SinceStart)>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Followed {
     Yes,
     No,
@@ -132,22 +140,17 @@ enum Followed {
 }
 
 impl Scope {
-    /// Two limits can have the same room left, and bind in turn: the followed one is left only once another has bound without
-    /// a break for `long`.
+    /// Two limits can have the same room left, and bind in turn: the followed one is left only once it has not bound for
+    /// `long`.
     fn follow(&mut self, sample: &Sample, long: Duration) -> Followed {
         // Without a limit use is the process's own, as with a configured one, whose scope is 0.
         let binding = sample.limit.map_or(0, |limit| limit.scope);
-        if *self.followed.get_or_insert(binding) == binding {
-            self.other = None;
-            return Followed::Yes;
-        }
-        let since = self.other.filter(|(other, _)| *other == binding).map_or(sample.at, |(_, since)| since);
-        self.other = Some((binding, since));
-        if sample.at.since(since) < long {
+        let (followed, last) = self.followed.unwrap_or((binding, sample.at));
+        if followed != binding && sample.at.since(last) < long {
             return Followed::No;
         }
-        *self = Self { followed: Some(binding), other: None };
-        Followed::Anew
+        self.followed = Some((binding, sample.at));
+        if followed == binding { Followed::Yes } else { Followed::Anew }
     }
 }
 
@@ -155,54 +158,76 @@ impl Detector {
     pub(crate) fn new(windows: &Windows) -> Self {
         Self {
             warm_up: windows.warm_up,
-            windows: Pace::ALL.map(|pace| Window::new(pace, windows.of(pace))),
+            windows: Pace::ALL.map(|pace| Window::new(pace, windows.of(pace), windows.memory())),
             began: None,
             scope: Scope::default(),
+            sees: false,
             told: None,
+            last_told: None,
         }
     }
 
     /// Takes one sample into account. Growth is told once; again only where it had gone away, and so long `apart`.
     pub(crate) fn observe(&mut self, sample: &Sample, used: Bytes, apart: Duration) -> Option<Growth> {
         let [.., ramp] = &self.windows;
-        match self.scope.follow(sample, ramp.length()) {
+        let followed = self.scope.follow(sample, ramp.length());
+        self.sees = followed != Followed::No;
+        match followed {
             Followed::Yes => {}
             Followed::No => return None,
-            Followed::Anew => {
-                self.windows.iter_mut().for_each(Window::clear);
-                self.told = None;
-            }
+            Followed::Anew => self.begin_anew(),
         }
         let began = *self.began.get_or_insert(sample.at);
         let is_warm = sample.at.since(began) >= self.warm_up;
-        let (mut found, parts) = (None, Parts::of(sample));
+        let (mut found, mut became, parts) = (None, Since::GoesOn, Parts::of(sample));
         for window in &mut self.windows {
             if !window.observe(sample.at, used, parts, is_warm) {
                 continue;
             }
             if let Some(told) = self.told.filter(|told| told.pace == window.pace()) {
-                let since = sample.at.since(told.at);
-                if since >= apart && window.has_lost(&told.rise, since) {
-                    self.told = None;
-                }
+                became = window.follow(&told.rise, sample.at.since(told.at));
             }
-            let rise = window.growing(sample.limit);
+            let rise = window.growing(sample.at, sample.limit);
             found = found.or(rise.map(|rise| (window.pace(), rise)));
         }
-        let (pace, rise) = found.filter(|_| self.told.is_none())?;
+        match became {
+            Since::GoesOn => {}
+            Since::Stopped => self.told = None,
+            Since::GivenBack => {
+                self.begin_anew();
+                return None;
+            }
+        }
+        // A slice is judged when the next sample comes, which may say that it is over.
+        let (pace, rise) = found.filter(|(_, rise)| self.told.is_none() && used >= rise.half())?;
+        if self.last_told.is_some_and(|last| sample.at.since(last) < apart) {
+            return None;
+        }
         self.told = Some(Told { pace, at: sample.at, rise });
+        self.last_told = Some(sample.at);
         let time_to_limit = sample.limit.and_then(|limit| self.forecast(limit));
         Some(Growth { pace, slope: rise.slope(), span: rise.span, time_to_limit, cause: rise.cause })
     }
 
-    /// Bytes a second by which use rises or falls, over the fast window; `None` where there is too little to say.
-    pub(crate) fn slope(&self) -> Option<f64> {
-        let [_, fast, _] = &self.windows;
-        fast.trend().map(|trend| trend.slope())
+    /// The next sample says nothing of use.
+    pub(crate) fn lose_sight(&mut self) {
+        self.sees = false;
     }
 
-    /// When the limit is reached; `None` where it is not certain that use rises, or another use is followed than counts
-    /// against this limit.
+    /// Forgets what it has seen: what was held was growth, or of something else, and is not what is normal.
+    fn begin_anew(&mut self) {
+        self.windows.iter_mut().for_each(Window::clear);
+        self.told = None;
+    }
+
+    /// Bytes a second by which use rises or falls, over the fast window; `None` where it is not certain which.
+    pub(crate) fn slope(&self) -> Option<f64> {
+        let [_, fast, _] = &self.windows;
+        fast.trend().filter(|_| self.sees)?.slope()
+    }
+
+    /// When the limit of the last sample is reached; `None` where it is not certain that use rises, or another use is
+    /// followed than counts against it.
     ///
     /// The shortest window answers that looks back nearly as far as the forecast reaches ahead; the next longer one may
     /// only move the latest moment back: a ramp may be the flank of a sawtooth.
@@ -211,7 +236,7 @@ impl Detector {
         const REACH: f64 = 1.5;
         /// The slow window, after which there is none: a day from the default of six hours.
         const LAST_REACH: f64 = 4.0;
-        if self.scope.followed != Some(limit.scope) {
+        if !self.sees {
             return None;
         }
         let mut best: Option<Forecast> = None;

@@ -70,7 +70,10 @@ impl Judge {
     /// Judges one sample. A sample whose `used` is unknown changes nothing.
     pub fn judge(&mut self, sample: &Sample) -> Transitions {
         let mut transitions = Transitions::default();
-        let Some(used) = sample.used else { return transitions };
+        let Some(used) = sample.used else {
+            self.growth.lose_sight();
+            return transitions;
+        };
         let last = self.last.replace(*sample);
         let risen = |count: fn(&CgroupEvents) -> Option<u64>| {
             let (now, then) = (sample.cgroup?.events, last?.cgroup?.events);
@@ -146,13 +149,14 @@ impl Judge {
         self.episodes.open()
     }
 
-    /// Bytes a second by which use rises or falls, over the fast window of [`Rules::growth`]; `None` where there is too
-    /// little to say. It takes some microseconds: ask once a sample.
+    /// Bytes a second by which use rises or falls, over the fast window of [`Rules::growth`]; `None` where it is not certain
+    /// which, and after a sample without use. It takes some microseconds: ask once a sample.
     pub fn slope(&self) -> Option<f64> {
         self.growth.slope()
     }
 
-    /// When the limit of the last sample is reached; `None` without one, and where it is not certain that use rises. It
+    /// When the limit of the last sample is reached; `None` without one, where it is not certain that use rises, and after a
+    /// sample without use. It
     /// takes some microseconds: ask once a sample.
     pub fn time_to_limit(&self) -> Option<Forecast> {
         self.growth.forecast(self.last?.limit?)

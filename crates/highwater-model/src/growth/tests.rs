@@ -80,10 +80,12 @@ fn what_does_not_grow_on_is_not_told() {
 
 #[test]
 fn what_was_held_before_is_not_news() {
-    // Up to 800 in 8 h, as a leak is told; down at once, and up again the same way.
-    let again = |seconds: u64| 300 + 500 * (seconds % (8 * HOUR)) / (8 * HOUR);
-    let told = told(24 * HOUR, again);
-    assert!(told.len() == 1 && told[0].0 < 8 * HOUR, "{told:?}");
+    let plateau = |seconds: u64| match seconds / HOUR {
+        2..4 => 840,
+        0..8 => 300,
+        _ => leak(6 * HOUR)(seconds - 8 * HOUR).min(840),
+    };
+    assert_eq!(told(24 * HOUR, plateau), []);
 }
 
 #[test]
@@ -101,6 +103,85 @@ fn growth_that_went_away_and_comes_back_is_told_again() {
     let told = told_of(28 * HOUR, resized);
     let hours: Vec<u64> = told.iter().map(|(at, _)| at / HOUR).collect();
     assert!(matches!(hours[..], [0..8, 20..28]), "{hours:?}");
+}
+
+#[test]
+fn growth_that_goes_on_after_a_long_pause_is_told_again() {
+    // Told at 750, and on to 830; flat for 30 h; and on again.
+    let paused = |seconds: u64| match seconds / HOUR {
+        0..10 => 300 + 530 * seconds / (10 * HOUR),
+        10..40 => 830,
+        _ => 830 + 160 * (seconds - 40 * HOUR) / (4 * HOUR),
+    };
+    let hours: Vec<u64> = told(44 * HOUR, paused).iter().map(|(at, _)| at / HOUR).collect();
+    assert!(matches!(hours[..], [0..10, 40..44]), "{hours:?}");
+}
+
+#[test]
+fn growth_that_was_given_back_is_told_again_as_early_as_the_first_time() {
+    let again = |seconds: u64| 300 + 550 * (seconds % (8 * HOUR)) / (8 * HOUR);
+    let told = told(16 * HOUR, again);
+    let used: Vec<u64> = told.iter().map(|(at, _)| again(*at)).collect();
+    assert!(matches!(used[..], [700..800, 700..800]), "{used:?}");
+}
+
+#[test]
+fn a_height_of_long_ago_is_news_again() {
+    let plateau = |seconds: u64| match seconds / HOUR {
+        2..4 => 840,
+        0..36 => 300,
+        _ => leak(6 * HOUR)(seconds - 36 * HOUR),
+    };
+    let told = told(42 * HOUR, plateau);
+    assert!(told.len() == 1 && plateau(told[0].0) < 800, "{told:?}");
+}
+
+#[test]
+fn samples_that_are_rarer_than_slices_still_tell() {
+    let mut detector = Detector::new(&Windows::default());
+    let found = (0..120).find_map(|minute| {
+        let used = Bytes::new(leak(2 * HOUR)(minute * MINUTE));
+        let at = SinceStart::from_secs(minute * MINUTE);
+        let sample = Sample { at, used: Some(used), limit: limit(LIMIT), ..Sample::default() };
+        detector.observe(&sample, used, Duration::ZERO).map(|growth| (growth.pace, used.get()))
+    });
+    // Slices of the shortest window last 50 s: every sixth is empty.
+    assert!(matches!(found, Some((Pace::Fast | Pace::Ramp, ..900))), "{found:?}");
+}
+
+#[test]
+fn what_is_over_when_it_is_judged_is_not_told() {
+    let told_at = told(12 * HOUR, leak(12 * HOUR))[0].0;
+    assert_eq!(told(12 * HOUR, |seconds| if seconds < told_at { leak(12 * HOUR)(seconds) } else { 300 }), []);
+}
+
+#[test]
+fn a_small_process_without_a_limit_and_a_limit_of_nothing_are_no_alarm() {
+    let small = |limit: Option<Limit>| {
+        told_of(12 * HOUR, move |seconds| Sample {
+            used: Some(Bytes::new(Bytes::mib(2).get() + (seconds << 20) / (4 * HOUR))),
+            limit,
+            ..Sample::default()
+        })
+    };
+    assert_eq!((small(None), small(limit(0))), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn a_sample_without_use_leaves_no_slope_and_no_forecast() {
+    let mut judge = crate::Judge::new(crate::Rules::default());
+    for minute in 0..180 {
+        let used = Some(Bytes::new(leak(6 * HOUR)(minute * MINUTE)));
+        judge.judge(&Sample {
+            at: SinceStart::from_secs(minute * MINUTE),
+            used,
+            limit: limit(LIMIT),
+            ..Sample::default()
+        });
+    }
+    assert!(judge.slope().is_some() && judge.time_to_limit().is_some());
+    judge.judge(&Sample { at: SinceStart::from_secs(3 * HOUR), limit: limit(LIMIT), ..Sample::default() });
+    assert_eq!((judge.slope(), judge.time_to_limit()), (None, None));
 }
 
 #[test]
@@ -167,7 +248,8 @@ fn two_scopes_that_bind_in_turn_do_not_hide_growth() {
 
 #[test]
 fn without_a_limit_growth_by_half_is_told_without_a_time() {
-    let leaking = |seconds: u64| Sample { used: Some(Bytes::new(300 + seconds / 60)), ..Sample::default() };
+    let leaking =
+        |seconds: u64| Sample { used: Some(Bytes::kib((300 << 10) + (seconds << 10) / 60)), ..Sample::default() };
     let told = told_of(24 * HOUR, leaking);
     assert_eq!(paces(&told), [Pace::Slow]);
     assert_eq!(told[0].1.time_to_limit, None);
@@ -226,14 +308,18 @@ fn the_state_is_small() {
 proptest! {
     #[test]
     fn growth_is_told_at_most_once_in_so_long(
-        steps in prop::collection::vec((1u64..900, prop::option::weighted(0.9, 0u64..2000), 500u64..2000), 1..500),
+        steps in prop::collection::vec(
+            (1u64..900, prop::option::weighted(0.9, 0u64..2000), 500u64..2000, prop_oneof![30 => Just(1), 1 => Just(2)]),
+            1..500,
+        ),
     ) {
         let windows = Windows { slow: Duration::from_secs(3600), fast: Duration::from_secs(300), ramp: Duration::from_secs(30), warm_up: Duration::ZERO };
         let (mut detector, mut at, mut last) = (Detector::new(&windows), 0, None::<u64>);
-        for (gap, used, bytes) in steps {
+        for (gap, used, bytes, scope) in steps {
             at += gap;
             let Some(used) = used.map(Bytes::new) else { continue };
-            let sample = Sample { at: SinceStart::from_secs(at), used: Some(used), limit: limit(bytes), ..Sample::default() };
+            let limit = limit(bytes).map(|limit| Limit { scope, ..limit });
+            let sample = Sample { at: SinceStart::from_secs(at), used: Some(used), limit, ..Sample::default() };
             if let Some(growth) = detector.observe(&sample, used, Duration::from_secs(900)) {
                 prop_assert!(last.is_none_or(|last| at - last >= 900));
                 prop_assert!(growth.slope.is_finite() && growth.slope > 0.0);

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::Pace;
 use crate::cause::{Cause, Parts};
 use crate::forecast::Trend;
-use crate::{Bytes, Limit, SinceStart};
+use crate::{Bytes, Limit, SinceStart, TrailingPeak};
 
 /// In how many slices a window is divided.
 pub(crate) const SLICES: usize = 24;
@@ -32,6 +32,9 @@ const NEW: f64 = 0.6;
 
 /// The least rise, as a share of the limit: what noise and the filling of caches make.
 const LEAST_RISE: f64 = 0.06;
+
+/// The same without a limit: a small process that takes a little more than it had is no matter.
+const LEAST_WITHOUT_LIMIT: Bytes = Bytes::mib(32);
 
 /// What differs between the windows.
 #[derive(Clone, Copy, Debug)]
@@ -81,8 +84,27 @@ pub(super) struct Rise {
 impl Rise {
     /// Bytes a second.
     pub(super) fn slope(&self) -> f64 {
-        self.to.saturating_sub(self.from).get() as f64 / self.span.as_secs_f64()
+        self.grown() as f64 / self.span.as_secs_f64()
     }
+
+    /// Where half of it is given back.
+    pub(super) fn half(&self) -> Bytes {
+        self.from.saturating_add(Bytes::new(self.grown() / 2))
+    }
+
+    fn grown(&self) -> u64 {
+        self.to.saturating_sub(self.from).get()
+    }
+}
+
+/// What became of growth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Since {
+    GoesOn,
+    /// A span as long brought less than a quarter of it.
+    Stopped,
+    /// Half of it was given back.
+    GivenBack,
 }
 
 /// What happened over one length of time, in slices.
@@ -95,24 +117,32 @@ pub(super) struct Window {
     slices: [Option<Slice>; SLICES],
     /// The slice that goes on, and its number since the start of time.
     present: Option<(u64, Slice)>,
-    /// The highest low of all slices that were left behind.
-    behind: Bytes,
+    /// How many slices without a sample lie between the newest and the present one.
+    empty: u64,
+    /// The highest low of the slices that were left behind, for so long as it matters.
+    behind: TrailingPeak,
+    memory: Duration,
     agreed: u8,
 }
 
 impl Window {
     /// A slice is no shorter than this.
     const FINEST: Duration = Duration::from_millis(1);
+    /// And no longer.
+    const COARSEST: Duration = Duration::from_secs(1 << 30);
 
-    pub(super) fn new(pace: Pace, length: Duration) -> Self {
-        let width = length.div_f64(SLICES as f64).max(Self::FINEST);
+    /// A window that remembers for so long what was held before it.
+    pub(super) fn new(pace: Pace, length: Duration, memory: Duration) -> Self {
+        let width = length.checked_div(SLICES as u32).unwrap_or_default().clamp(Self::FINEST, Self::COARSEST);
         Self {
             pace,
             demand: Demand::of(pace),
             width,
             slices: [None; SLICES],
             present: None,
-            behind: Bytes::ZERO,
+            empty: 0,
+            behind: TrailingPeak::new(memory),
+            memory,
             agreed: 0,
         }
     }
@@ -126,7 +156,7 @@ impl Window {
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self::new(self.pace, self.length());
+        *self = Self::new(self.pace, self.length(), self.memory);
     }
 
     /// Takes one sample into account. Returns whether a slice was completed by it.
@@ -143,39 +173,44 @@ impl Window {
         }
         let begun = (number, Slice { low: used, high: used, parts, is_warm });
         let Some((completed, slice)) = self.present.replace(begun) else { return false };
-        self.push(Some(slice));
-        let empty = number.saturating_sub(completed).saturating_sub(1).min(SLICES as u64);
-        (0..empty).for_each(|_| self.push(None));
+        (0..self.empty).for_each(|_| self.push(at, None));
+        self.push(at, Some(slice));
+        self.empty = number.saturating_sub(completed).saturating_sub(1).min(SLICES as u64);
         true
     }
 
-    fn push(&mut self, slice: Option<Slice>) {
+    fn push(&mut self, at: SinceStart, slice: Option<Slice>) {
         self.slices.rotate_left(1);
         if let Some(newest) = self.slices.last_mut()
             && let Some(oldest) = core::mem::replace(newest, slice).filter(|slice| slice.is_warm)
         {
-            self.behind = self.behind.max(oldest.low);
+            self.behind.record(at, oldest.low);
         }
     }
 
     /// The rise of the longest steady span, where enough slices in a row agree that there is one.
-    pub(super) fn growing(&mut self, limit: Option<Limit>) -> Option<Rise> {
-        let rise = self.rise(limit.map(|limit| limit.bytes));
+    pub(super) fn growing(&mut self, at: SinceStart, limit: Option<Limit>) -> Option<Rise> {
+        // A limit of nothing leaves no room to speak of: it is as good as none.
+        let limit = limit.map(|limit| limit.bytes).filter(|limit| *limit > Bytes::ZERO);
+        let rise = self.rise(at, limit);
         self.agreed = if rise.is_some() { self.agreed.saturating_add(1) } else { 0 };
         rise.filter(|_| self.agreed >= self.demand.agreeing)
     }
 
-    /// Whether the growth is over since `rise` was told so long ago: half of it was given back, or a whole span brought
-    /// less than a quarter of it again.
-    pub(super) fn has_lost(&self, rise: &Rise, since: Duration) -> bool {
-        let Some(newest) = self.slices.last().copied().flatten() else { return false };
-        let grown = rise.to.saturating_sub(rise.from).get();
-        let given_back = newest.low.get() < rise.from.get().saturating_add(grown / 2);
-        let added = newest.low.saturating_sub(rise.to).get();
-        given_back || (since >= rise.span && added < grown / 4)
+    /// What became of the growth that was told as `rise` so long ago.
+    pub(super) fn follow(&self, rise: &Rise, since: Duration) -> Since {
+        let Some(newest) = self.slices.last().copied().flatten() else { return Since::GoesOn };
+        if newest.low < rise.half() {
+            return Since::GivenBack;
+        }
+        let back = rise.span.as_nanos().checked_div(self.width.as_nanos()).unwrap_or_default();
+        let back = usize::try_from(back).unwrap_or(usize::MAX);
+        let then = self.slices.iter().rev().nth(back).copied().flatten();
+        let has_stopped = |then: Slice| newest.low.saturating_sub(then.low).get() < rise.grown() / 4;
+        if since >= rise.span && then.is_some_and(has_stopped) { Since::Stopped } else { Since::GoesOn }
     }
 
-    fn rise(&self, limit: Option<Bytes>) -> Option<Rise> {
+    fn rise(&self, at: SinceStart, limit: Option<Bytes>) -> Option<Rise> {
         let floor = self.floor();
         let top = floor.last().copied().flatten()?;
         let peak = self.slices.iter().rev().take(QUARTER).flatten().map(|slice| slice.high).max()?;
@@ -185,7 +220,7 @@ impl Window {
         }
         // Nothing presses where there is no limit: a whole window decides.
         let shortest = if limit.is_some() { self.demand.shortest } else { SLICES };
-        let mut before = self.behind;
+        let mut before = self.behind.at(at).unwrap_or_default();
         let spans = floor.iter().zip(&self.slices).enumerate();
         for (first, (bottom, slice)) in spans.take(SLICES.saturating_sub(shortest).saturating_add(1)) {
             let Some(slice) = slice.filter(|slice| slice.is_warm) else { continue };
@@ -197,7 +232,7 @@ impl Window {
                 Some(limit) => limit - peak.get() as f64,
                 None => bottom.get() as f64 * self.demand.room_without_limit,
             };
-            let least = bytes.map_or(0.0, |limit| LEAST_RISE * limit);
+            let least = bytes.map_or(LEAST_WITHOUT_LIMIT.get() as f64, |limit| LEAST_RISE * limit);
             let is_enough = rise > 0.0 && rise >= least && rise >= COVERS * room;
             let is_new = top.get() as f64 - held.get() as f64 >= NEW * rise;
             let span = floor.get(first..).unwrap_or_default();

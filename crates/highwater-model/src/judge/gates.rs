@@ -63,20 +63,19 @@ impl Gates {
         self.climb.observe(at, used);
         let before = self.level();
         let mut fell: Option<SinceStart> = None;
-        // From the top, so that each line knows the next.
         let limit = limit.map(|limit| limit.bytes);
-        let mut next = limit;
         let lines = rules.levels.lines(limit);
-        for ((level, gate), line) in Level::RAISED.into_iter().zip(&mut self.gates).zip(lines).rev() {
+        // Of what is exceeded already no climb speaks.
+        let ahead = lines.into_iter().flatten().map(|line| line.enter).chain(limit).filter(|line| *line > used).min();
+        for ((level, gate), line) in Level::RAISED.into_iter().zip(&mut self.gates).zip(lines) {
             let (enter, leave) = rules.holds.of(level);
-            let steep = rules.steep && next.is_some_and(|next| self.climb.covers(next.saturating_sub(used), enter));
+            let steep = rules.steep && ahead.is_some_and(|ahead| self.climb.covers(ahead.saturating_sub(used), enter));
             let shut = match line {
                 Some(line) => gate.observe(at, used, line, Hold { enter, leave, urgency, steep }),
                 // The level is off: with the limit that it needs gone, or a resize that left no room for it.
                 None => mem::take(gate).open.map(|_| at),
             };
             fell = fell.max(shut);
-            next = line.map(|line| line.enter).or(next);
         }
         let to = self.level();
         if to == before {

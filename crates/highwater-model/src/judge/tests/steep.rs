@@ -69,3 +69,13 @@ fn another_limit_that_comes_to_bind_is_no_climb() {
     assert_eq!(judge.judge(&other(3, 820)).iter().count(), 0, "one rise so far");
     assert_eq!(judge.judge(&other(4, 840)).iter().count(), 1);
 }
+
+#[test]
+fn what_crept_above_two_lines_waits_for_its_holds() {
+    let mut judge = judge();
+    let told = [860, 861, 862, 863]
+        .into_iter()
+        .enumerate()
+        .flat_map(|(second, used)| judge.judge(&sample(second as u64, used)).iter().copied().collect::<Vec<_>>());
+    assert_eq!(told.count(), 0, "critical is far away at this rate");
+}
