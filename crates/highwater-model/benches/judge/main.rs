@@ -1,7 +1,7 @@
 //! How far the judgement of growth can be trusted: false alarms on healthy shapes, leaks told in time, forecasts.
 //!
-//! `make judge`, or `cargo bench -p highwater-model --bench judge -- [seeds] [first]`: 1,500 seeds a shape from 1,500 on
-//! unless said otherwise. The constants of the detector were chosen on the seeds below 1,500, which score nothing.
+//! `make judge`, or `cargo bench -p highwater-model --bench judge -- [seeds] [first] [unlimited]`: 1,500 seeds a shape from
+//! 1,500 on unless said otherwise, without a limit where that is said. The constants of the detector were chosen on the seeds below 1,500, which score nothing.
 //! Results and what they mean: `docs/judgement.md`.
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, reason = "a bench may panic")]
 #![allow(missing_docs, reason = "nobody links a bench")]

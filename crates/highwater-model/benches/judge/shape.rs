@@ -91,11 +91,12 @@ pub(crate) const PARTS: [Cause; 7] = [
 /// Writes moments as samples: of each part some, what is normal in the heap, what leaks in `leaking`.
 pub(crate) struct Writer {
     leaking: Cause,
+    limited: bool,
 }
 
 impl Writer {
     pub(crate) fn new(leaking: Cause) -> Self {
-        Self { leaking }
+        Self { leaking, limited: !std::env::args().any(|argument| argument == "unlimited") }
     }
 
     pub(crate) fn sample(&self, seconds: f64, moment: &Moment) -> Sample {
@@ -118,7 +119,7 @@ impl Writer {
         Sample {
             at: SinceStart::new(std::time::Duration::from_secs_f64(seconds)),
             used: Some(bytes(own + others + shmem + kernel)),
-            limit: Some(limit),
+            limit: self.limited.then_some(limit),
             allocator: Some(Allocator {
                 allocated: bytes(heap),
                 active: bytes(heap + overhead),
