@@ -209,7 +209,7 @@ impl Detector {
         Some(Growth { pace, slope: rise.slope(), span: rise.span, time_to_limit, cause: rise.cause })
     }
 
-    /// The next sample says nothing of use.
+    /// There is a sample that says nothing of use.
     pub(crate) fn lose_sight(&mut self) {
         self.sees = false;
     }
