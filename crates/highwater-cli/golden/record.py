@@ -8,7 +8,7 @@
 
 `sample` writes one row every 5 s, until the time is over, the program has ended, or its use has reached the limit, where
 the kernel would have ended it. `thin` keeps of what a program recorded itself (HIGHWATER_RECORD) the first row of every
-5 s, with all its columns. What is counted as `used`:
+5 s, with all its columns, until use has reached the limit. What is counted as `used`:
 
 - of one process RssAnon + RssShmem + VmSwap of /proc/PID/status;
 - of a group (the process and all its descendants) the sum of Pss_Anon + Pss_Shmem + SwapPss of each smaps_rollup: a page
@@ -173,6 +173,8 @@ def thin(options):
             if (now := int(float(row["seconds"]) // options.every)) > turn:
                 kept.writerow(row)
                 turn = now
+                if row["used"] and row["limit"] and int(row["used"]) >= int(row["limit"]):
+                    return
 
 
 def amount(text):

@@ -10,7 +10,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 span=${SPAN:-3660}
 cgroups=${CGROUPS:-/sys/fs/cgroup/memory}
-all=(redis-evicts postgres prometheus node-cache node-batch python-wave demo-sawtooth demo-files
+all=(redis-evicts postgres prometheus node-cache node-batch python-wave python-pictures demo-sawtooth demo-files
     demo-leak node-sessions python-stairs redis-unbounded)
 
 # sample WHOM LIMIT: WHOM is `--pid PID` or the like.
@@ -131,7 +131,7 @@ CONF
     "$PROMETHEUS" --config.file "$work/prometheus.yaml" --storage.tsdb.path "$work/data" \
         --storage.tsdb.min-block-duration=10m --storage.tsdb.max-block-duration=1h \
         --web.listen-address 127.0.0.1:61001 2>"$work/prometheus.log" &
-    sample --pid $! 256MiB
+    sample --pid $! 128MiB
 }
 
 # service KIND PORT RATE KEYS: a Node.js service under requests.
@@ -145,7 +145,7 @@ service() {
 
 node-cache() {
     service cache 61004 40 100000 --max-old-space-size=192
-    sample --pid "$server" 256MiB
+    sample --pid "$server" 192MiB
 }
 
 node-sessions() {
@@ -163,6 +163,13 @@ python-wave() {
     folder
     python3 "$here/programs/wave.py" &
     sample --pid "$(python_of $!)" 192MiB
+}
+
+python-pictures() {
+    folder
+    # Without it the threshold rises with what is freed, and pictures come to lie among the small objects.
+    MALLOC_MMAP_THRESHOLD_=131072 python3 "$here/programs/pictures.py" &
+    sample --pid "$(python_of $!)" 224MiB
 }
 
 python-stairs() {
