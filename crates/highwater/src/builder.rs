@@ -206,11 +206,12 @@ impl Builder {
 
     /// Runs `action` when `level` or one above it is entered, and again while it stays, never more often than every 10 s.
     ///
-    /// On a thread of its own, `highwater-act`, one action after the other: those of the host in their order, the purge last.
-    /// Before and after it the agent reads what is used. One that freed less than 5 % of that rests twice as long as the
-    /// last time, up to 5 min, and 10 s again once it frees more. Each run is a line in the log and a span of the episode's,
-    /// `action NAME`. One that panics is not called again; one that hangs keeps other actions from running and nothing
-    /// else. It is dropped when the agent ends.
+    /// On a thread of its own, `highwater-act`, one action after the other: those of the host in their order, the purge last;
+    /// while the level stays, each when its pause is over. Before and after it the agent reads what is used. One that freed
+    /// less than 5 % of that rests twice as long as the last time, up to 5 min, and 10 s again once it frees more; where
+    /// another limit binds by then, what it freed is unknown, and it rests as long as the last time. Each run is a line in
+    /// the log and a span of the episode's, `action NAME`. One that panics is not called again; one that hangs keeps other
+    /// actions from running and nothing else. It is dropped when the agent ends.
     ///
     /// [`Level::Normal`] is an error of [`start`](Self::start): that is where there is nothing to act upon.
     pub fn action(mut self, level: Level, action: impl Action + 'static) -> Self {

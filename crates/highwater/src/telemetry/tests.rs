@@ -298,8 +298,9 @@ later.
 | `purge` | a child: jemalloc was told to give freed pages back | when it is done, also after the episode |
 | `action NAME` | a child: an action of the host's, by its name | the same |
 
-Spans of actions carry `highwater.level`, at which they ran, `highwater.before` and `highwater.after`, what was used (By), and
-`highwater.rss_delta`, by how much the resident set changed (By, below zero where it shrank).
+Spans of actions carry `highwater.level`, at which they ran, `highwater.before` and `highwater.after`, what was used (By; the
+latter only where the same limit binds still), and `highwater.rss_delta`, by how much the resident set changed (By, below zero
+where it shrank).
 
 After an hour an episode is split: the root ends as ended by `split`, and the root of a new trace begins, with a link to it.
 
