@@ -257,7 +257,7 @@ of its root span.
 | | WARN, ERROR at critical, INFO at normal | a new peak, 5 % of the limit above the last one told, at most once a minute; a heartbeat, 15 minutes after what was told last |
 | `highwater.memory.episode.ended` | INFO | normal is reached again, the episode is split after an hour, or the agent shuts down |
 | `highwater.memory.growth.detected` | WARN | memory grows steadily and does not come down: once more as much as in the window seen, and the limit is reached; again only where it had stopped |
-| `highwater.memory.oom_kill` | ERROR | the kernel killed processes of the cgroup; those within a minute are told together |
+| `highwater.memory.oom_kill` | ERROR | the kernel killed processes of the cgroup; those within a minute are told together; those that still wait when the agent ends are in `highwater.cgroup.oom_kills` alone |
 | `highwater.source.unavailable` | WARN | a source cannot be read any more; its numbers are absent |
 | `highwater.source.recovered` | INFO | it can be read again |
 
