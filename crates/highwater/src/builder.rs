@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
@@ -297,7 +298,8 @@ impl Builder {
     }
 
     /// Opens the sources, then the threads from the wire inwards: each thread has somewhere to hand over when it starts.
-    /// Where `anyway`, a pipeline that cannot be built costs what it would send, and nothing else.
+    /// Where `anyway`, a pipeline that cannot be built costs what it would send, a thread that records or acts and cannot be
+    /// had what it would do, and nothing else.
     fn launch(self, anyway: bool) -> Result<Agent, StartError> {
         let Self { config, fallback_limit, subscriptions, mut actions, host, .. } = self;
         let shared = Shared::new();
@@ -329,8 +331,22 @@ impl Builder {
         };
         let spawn = |pipeline| Queue::spawn("highwater-send", vec![Box::new(Silent(pipeline))], finished.wait_for());
         let send = pipeline.map(spawn).transpose().map_err(StartError::Thread)?;
+        // Before those that the agent can do without: where there are few threads, it gets the one that it needs.
+        let (begin, begun) = sync_channel::<Watch>(0);
+        let thread = thread::Builder::new().name("highwater-watch".to_owned());
+        thread.spawn(move || begun.recv().map(Watch::run)).map_err(StartError::Thread)?;
+
+        let spare = |error, lost| {
+            let error = StartError::Thread(error);
+            if !anyway {
+                return Err(error);
+            }
+            tell.say(Severity::Error, format!("{error}; {lost}"));
+            Ok(())
+        };
         let record = |path: &PathBuf| Recording::spawn(path, config.record_size, finished.wait_for());
-        let recording = config.record.as_ref().map(record).transpose().map_err(StartError::Thread)?;
+        let recording = config.record.as_ref().map(record).transpose();
+        let recording = recording.or_else(|error| spare(error, "nothing is recorded").map(|()| None))?;
         let allocator = sources.allocator();
         let mut rules = Rules::default();
         (rules.levels, rules.holds, rules.growth) = (levels, config.holds, config.growth);
@@ -343,7 +359,8 @@ impl Builder {
         }
         let mut of_host = vec![tell.thread()];
         let spawn = |actions| act::spawn(actions, &shared, options.clone(), finished.wait_for());
-        let acting = (!actions.is_empty()).then(|| spawn(actions)).transpose().map_err(StartError::Thread)?;
+        let acting = (!actions.is_empty()).then(|| spawn(actions)).transpose();
+        let acting = acting.or_else(|error| spare(error, "no action runs, and no purge").map(|()| None))?;
         let actor = acting.map(|(actor, thread)| {
             of_host.push(thread);
             actor
@@ -366,8 +383,8 @@ impl Builder {
             schedule: Schedule::new(levels),
             waiter,
         };
-        let thread = thread::Builder::new().name("highwater-watch".to_owned());
-        thread.spawn(move || watch.run()).map_err(StartError::Thread)?;
+        // It waits for this, and for nothing else.
+        let _ = begin.send(watch);
         Ok(Agent::running_with(
             shared,
             options,
