@@ -2,8 +2,16 @@
 //!
 //! It waits for nothing but its own timer and the kernel's word that memory is short. Every 100 ms, and up to every 5 ms
 //! while use climbs, it glances at the cheap signals; once a second, and at once where a glance or the kernel raises a
-//! suspicion, it takes a full sample, publishes it and has it judged; every 10 s it looks at the limits anew. Both are
-//! stretched out where reading is slow, to stay within a thousandth of a core.
+//! suspicion, it takes a full sample, publishes it and has it judged; every 10 s it looks at the limits anew.
+//!
+//! Where reading is slow, glances and samples are stretched out, so that either costs no more than a thousandth of a core
+//! in calm, and a hundredth when something is about to happen. Neither is rarer than the table has it, however dear it is:
+//! one that costs more than this exceeds its share.
+//!
+//! | | in calm | when something is about to happen |
+//! |---|---|---|
+//! | a glance | 1 ms, every second | while use climbs: 1 ms, every 100 ms |
+//! | a sample | 10 ms, every 10 s | while the judge is alert: 100 ms, every 10 s; on suspicions: 10 ms, every second |
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,7 +100,8 @@ impl Watch {
                 }
                 (sampled, heard) = (Some(now), false);
                 // A thread that lost its turn for once seems slow, too; and where something happens each second counts.
-                sample = now.after(if self.judge.is_alert() { SAMPLE } else { pause(cost.min(before)) });
+                let budget = if self.judge.is_alert() { Schedule::URGENT_BUDGET } else { Schedule::BUDGET };
+                sample = now.after(pause(cost.min(before), budget));
                 // What could be reclaimed is known anew: the next glance is compared with this.
                 let Sample { at, used, limit, .. } = self.snapshot.sample;
                 glance = Glance { at, used, limit };
@@ -270,9 +279,9 @@ impl Outlets {
     }
 }
 
-/// From a sample that cost so much to the next.
-fn pause(cost: Duration) -> Duration {
-    cost.saturating_mul(Schedule::BUDGET).clamp(SAMPLE, LONGEST)
+/// From a sample that cost so much to the next, within a budget.
+fn pause(cost: Duration, budget: u32) -> Duration {
+    cost.saturating_mul(budget).clamp(SAMPLE, LONGEST)
 }
 
 /// The same, where a suspicion asks for the next.
@@ -297,7 +306,9 @@ mod tests {
     #[test]
     fn samples_are_stretched_out_where_reading_is_slow_but_not_without_end() {
         let micros = Duration::from_micros;
-        assert_eq!([20, 2_000, 60_000].map(|cost| pause(micros(cost)).as_secs()), [1, 2, 10]);
+        let seconds = |budget| [20, 2_000, 60_000, 200_000].map(|cost| pause(micros(cost), budget).as_secs());
+        assert_eq!(seconds(Schedule::BUDGET), [1, 2, 10, 10]);
+        assert_eq!(seconds(Schedule::URGENT_BUDGET), [1, 1, 6, 10], "while something happens");
         assert_eq!([20, 60_000].map(|cost| urgent_pause(micros(cost)).as_millis()), [2, 1_000]);
     }
 
