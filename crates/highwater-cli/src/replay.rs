@@ -23,7 +23,7 @@ use crate::trace::{Trace, TraceError};
 /// How much of a trace is read at once.
 const BUFFER: usize = 64 << 10;
 
-/// Replays what the options say.
+/// Replays what the options say. Where whoever reads the events has had enough it ends early and quietly: that is no failure.
 pub(crate) fn run(options: &Replay) -> Result<(), Failure> {
     let clock = Clock::start();
     let rules = options.rules().map_err(Failure::Option)?;
@@ -49,6 +49,9 @@ pub(crate) fn run(options: &Replay) -> Result<(), Failure> {
             for transition in transitions.iter() {
                 told.tell(&Event::judged(*transition, sample), transition.at, open)?;
             }
+            if told.is_for_nobody() {
+                return Ok(());
+            }
             told.summary.sample(&sample, judge.level());
             if let Some(plot) = &mut told.plot {
                 plot.sample(&sample);
@@ -64,7 +67,7 @@ pub(crate) fn run(options: &Replay) -> Result<(), Failure> {
         fs::write(path, drawn).map_err(|error| Failure::Write(path.display().to_string(), error))?;
     }
     if out.is_none() {
-        return Err(Failure::Unheard);
+        return Ok(());
     }
     if summary.is_without_limit() {
         say("no sample has a limit: levels in percent are off; --limit sets one");
@@ -99,11 +102,15 @@ impl Told {
         match line::write(out, event, at.elapsed().as_secs_f64(), episode) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 self.out = None;
-                // A picture that was asked for is drawn all the same.
-                if self.plot.is_some() { Ok(()) } else { Err(Failure::Unheard) }
+                Ok(())
             }
             written => written.map_err(|error| Failure::Write("standard output".to_owned(), error)),
         }
+    }
+
+    /// Whether nobody reads the events any more. A picture that was asked for is drawn all the same.
+    fn is_for_nobody(&self) -> bool {
+        self.out.is_none() && self.plot.is_none()
     }
 }
 
@@ -128,8 +135,6 @@ pub(crate) enum Failure {
     Open(String, io::Error),
     Trace(TraceError),
     Write(String, io::Error),
-    /// Whoever read the events has had enough.
-    Unheard,
 }
 
 impl Failure {
@@ -137,7 +142,7 @@ impl Failure {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Option(_) | Self::Open(..) | Self::Trace(_) => 2,
-            Self::Write(..) | Self::Unheard => 1,
+            Self::Write(..) => 1,
         }
     }
 }
@@ -151,7 +156,6 @@ impl fmt::Display for Failure {
             }
             Self::Trace(error) => error.fmt(f),
             Self::Write(name, error) => write!(f, "{name}: cannot be written: {error}"),
-            Self::Unheard => f.write_str("nobody reads standard output"),
         }
     }
 }

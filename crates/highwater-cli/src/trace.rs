@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufRead, Chain, Cursor, Read};
+use std::mem;
 
 use csv_core::ReadRecordResult;
 use highwater::model::SinceStart;
@@ -35,6 +36,8 @@ pub(crate) struct Trace<R> {
     columns: Vec<Option<&'static Column>>,
     /// The moment of the row before.
     last: SinceStart,
+    /// Whether a limit of 0 was found.
+    found_no_limit: bool,
     words: Vec<String>,
 }
 
@@ -63,6 +66,7 @@ impl<R: BufRead> Trace<R> {
             ends: vec![0; MOST_FIELDS].into(),
             columns: Vec::new(),
             last: after,
+            found_no_limit: false,
             words: Vec::new(),
         };
         read.map_err(|error| trace.error(None, Fault::Read(error)))?;
@@ -78,8 +82,16 @@ impl<R: BufRead> Trace<R> {
     pub(crate) fn next_row(&mut self) -> Result<Option<Row>, TraceError> {
         let Some(record) = self.record()? else { return Ok(None) };
         match self.read_row(record) {
-            Ok(row) => {
+            Ok(mut row) => {
                 self.last = row.seconds;
+                // Under a limit of nothing there would be no process: it is how some write that there is none.
+                if row.limit == Some(0) {
+                    row.limit = None;
+                    if !mem::replace(&mut self.found_no_limit, true) {
+                        let Record { line, .. } = record;
+                        self.words.push(format!("{}:{line}: column limit: 0 is taken for no limit", self.name));
+                    }
+                }
                 Ok(Some(row))
             }
             Err(_) if record.open => {
@@ -98,7 +110,7 @@ impl<R: BufRead> Trace<R> {
 
     /// What is to be said, since the last call.
     pub(crate) fn take_words(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.words)
+        mem::take(&mut self.words)
     }
 
     fn error(&self, line: Option<u64>, fault: Fault) -> TraceError {

@@ -134,6 +134,13 @@ fn limit_levels_and_holds_of_the_command_line_are_judged() {
     let output = without.replay(&["trace.csv"]);
     assert!(error(&output).contains("no sample has a limit: levels in percent are off; --limit sets one"));
     assert_eq!(told(&without.replay(&["trace.csv", "--limit", "1000"])).len(), 1);
+    let none = Bench::with("seconds,used,limit\n0,970,0\n1,970,0\n");
+    let output = none.replay(&["trace.csv"]);
+    assert_eq!(told(&output), [""; 0]);
+    assert!(error(&output).starts_with(
+        "trace.csv:2: column limit: 0 is taken for no limit\n\
+         no sample has a limit: levels in percent are off; --limit sets one\n"
+    ));
 }
 
 /// An hour that begins flat and ends near the limit.

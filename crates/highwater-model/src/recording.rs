@@ -10,8 +10,8 @@
 //!   network buffers, `cgroup_file` all page cache.
 //! - Time is cut to milliseconds, so that no hold is met later than it was.
 //!
-//! Which directory a cgroup's limit is set on is not recorded: where a move to another one changed the limit, a replay
-//! takes it for a resize.
+//! Which directory a cgroup's limit is set on is not recorded: where a move to another one changed the limit, or two bind in
+//! turn, a replay takes it for a resize.
 //!
 //! | field | means |
 //! |---|---|
@@ -58,6 +58,7 @@ macro_rules! columns {
     ($($(#[doc = $meaning:literal])+ $name:ident: $kind:ident, $required:literal;)+) => {
         /// One sample as it is recorded.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
         pub struct Row {
             /// When it was read, from the first row on.
             pub seconds: SinceStart,

@@ -2,9 +2,10 @@
 //!
 //! The watch thread says that the level changed and goes on. *highwater-act*, which exists only where there is an action, runs
 //! those whose level is reached, one after the other: the host's in the order in which they were given, then the purge,
-//! which gives back what they have freed. Each is measured by readings before and after. One that freed next to nothing
-//! rests longer each time; one that panicked is dropped; one that hangs keeps the other actions waiting and nothing else,
-//! since what became of an action goes back to the watch thread, and no queue is held from here.
+//! which gives back what they have freed; later each when its pause is over, the one that waits longest first. Each is
+//! measured by readings before and after. One that freed next to nothing rests longer each time; one that panicked is
+//! dropped; one that hangs keeps the other actions waiting and nothing else, since what became of an action goes back to
+//! the watch thread, and no queue is held from here.
 //!
 //! | module | idea |
 //! |---|---|
@@ -168,8 +169,7 @@ pub(crate) fn spawn(
     let handle = thread::Builder::new().name("highwater-act".to_owned()).spawn(move || {
         // Opened beforehand: under pressure there may be no descriptor left.
         let sources = Sources::open(options, Arc::clone(&shared.regions));
-        let slot = |planned| Slot { planned, pace: Pace::default(), fails: false };
-        let slots = planned.into_iter().map(slot).collect();
+        let slots = planned.into_iter().map(Slot::new).collect();
         Stage { slots, sources, shared, tell, running }.run(&levels);
         drop(done);
     })?;
@@ -188,8 +188,31 @@ struct Stage {
 struct Slot {
     planned: Planned,
     pace: Pace,
+    /// Since when its level is reached.
+    reached: Option<SinceStart>,
     /// Whether the last attempt was an error, which was said.
     fails: bool,
+}
+
+impl Slot {
+    fn new(planned: Planned) -> Self {
+        Self { planned, pace: Pace::default(), reached: None, fails: false }
+    }
+
+    /// The moment from which on it may run, its level being reached; `None` below it.
+    fn due(&mut self, level: Level, now: SinceStart) -> Option<SinceStart> {
+        if self.planned.level > level {
+            self.reached = None;
+            return None;
+        }
+        Some(self.pace.next().max(*self.reached.get_or_insert(now)))
+    }
+}
+
+/// Which of them runs next, and when: the one that has been due for longest, so that the turn of each comes however long
+/// the others take. Those that waited for their level alone are due at one moment: of them the first of the list.
+fn next(slots: &mut [Slot], level: Level, now: SinceStart) -> Option<(SinceStart, usize)> {
+    slots.iter_mut().enumerate().filter_map(|(index, slot)| Some((slot.due(level, now)?, index))).min()
 }
 
 impl Stage {
@@ -198,15 +221,12 @@ impl Stage {
         loop {
             let now = self.shared.clock.now();
             let level = self.shared.pressure.level();
-            let reached = self.slots.iter().enumerate().filter(|(_, slot)| slot.planned.level <= level);
-            // Of several that are due, the first of the list.
-            let next = reached.map(|(index, slot)| (slot.pace.next().since(now), index)).min();
-            let pause = match next {
-                Some((Duration::ZERO, index)) => {
+            let pause = match next(&mut self.slots, level, now) {
+                Some((due, index)) if due <= now => {
                     self.act(index, level);
                     Duration::ZERO
                 }
-                Some((pause, _)) => pause,
+                Some((due, _)) => due.since(now),
                 None => Duration::MAX,
             };
             match levels.recv_timeout(pause) {
@@ -232,7 +252,9 @@ impl Stage {
         let Planned { name, ref span, ref mut action, .. } = slot.planned;
         let begun = |begun| *self.running.lock().unwrap_or_else(PoisonError::into_inner) = begun;
         begun(Some(Begun { name, at: from, said: false }));
-        let result = catch_unwind(AssertUnwindSafe(|| action.act(&reading)));
+        // Into words and dropped in there, too: the error is the host's.
+        let act = || action.act(&reading).map_err(|error| error.to_string());
+        let result = catch_unwind(AssertUnwindSafe(act));
         begun(None);
         let Ok(result) = result else {
             // It has broken its own state.
@@ -243,7 +265,7 @@ impl Stage {
         let to = clock.now();
         let (span, after) = (Arc::clone(span), self.sources.sample(to));
         let mut acted = Acted { name, span, level, from, to, before, after, rest: Duration::ZERO, episode };
-        acted.rest = slot.pace.acted(to, acted.was_effective());
+        acted.rest = slot.pace.acted(to, acted.effect());
         let failed_before = std::mem::replace(&mut slot.fails, result.is_err());
         match result {
             Ok(()) => self.tell(Outcome::Acted(Box::new(acted))),

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
@@ -206,11 +207,12 @@ impl Builder {
 
     /// Runs `action` when `level` or one above it is entered, and again while it stays, never more often than every 10 s.
     ///
-    /// On a thread of its own, `highwater-act`, one action after the other: those of the host in their order, the purge last.
-    /// Before and after it the agent reads what is used. One that freed less than 5 % of that rests twice as long as the
-    /// last time, up to 5 min, and 10 s again once it frees more. Each run is a line in the log and a span of the episode's,
-    /// `action NAME`. One that panics is not called again; one that hangs keeps other actions from running and nothing
-    /// else. It is dropped when the agent ends.
+    /// On a thread of its own, `highwater-act`, one action after the other: those of the host in their order, the purge last;
+    /// while the level stays, each when its pause is over. Before and after it the agent reads what is used. One that freed
+    /// less than 5 % of that rests twice as long as the last time, up to 5 min, and 10 s again once it frees more; where
+    /// another limit binds by then, what it freed is unknown, and it rests as long as the last time. Each run is a line in
+    /// the log and a span of the episode's, `action NAME`. One that panics is not called again; one that hangs keeps other
+    /// actions from running and nothing else. It is dropped when the agent ends.
     ///
     /// [`Level::Normal`] is an error of [`start`](Self::start): that is where there is nothing to act upon.
     pub fn action(mut self, level: Level, action: impl Action + 'static) -> Self {
@@ -296,7 +298,8 @@ impl Builder {
     }
 
     /// Opens the sources, then the threads from the wire inwards: each thread has somewhere to hand over when it starts.
-    /// Where `anyway`, a pipeline that cannot be built costs what it would send, and nothing else.
+    /// Where `anyway`, a pipeline that cannot be built costs what it would send, a thread that records or acts and cannot be
+    /// had what it would do, and nothing else.
     fn launch(self, anyway: bool) -> Result<Agent, StartError> {
         let Self { config, fallback_limit, subscriptions, mut actions, host, .. } = self;
         let shared = Shared::new();
@@ -328,8 +331,22 @@ impl Builder {
         };
         let spawn = |pipeline| Queue::spawn("highwater-send", vec![Box::new(Silent(pipeline))], finished.wait_for());
         let send = pipeline.map(spawn).transpose().map_err(StartError::Thread)?;
+        // Before those that the agent can do without: where there are few threads, it gets the one that it needs.
+        let (begin, begun) = sync_channel::<Watch>(0);
+        let thread = thread::Builder::new().name("highwater-watch".to_owned());
+        thread.spawn(move || begun.recv().map(Watch::run)).map_err(StartError::Thread)?;
+
+        let spare = |error, lost| {
+            let error = StartError::Thread(error);
+            if !anyway {
+                return Err(error);
+            }
+            tell.say(Severity::Error, format!("{error}; {lost}"));
+            Ok(())
+        };
         let record = |path: &PathBuf| Recording::spawn(path, config.record_size, finished.wait_for());
-        let recording = config.record.as_ref().map(record).transpose().map_err(StartError::Thread)?;
+        let recording = config.record.as_ref().map(record).transpose();
+        let recording = recording.or_else(|error| spare(error, "nothing is recorded").map(|()| None))?;
         let allocator = sources.allocator();
         let mut rules = Rules::default();
         (rules.levels, rules.holds, rules.growth) = (levels, config.holds, config.growth);
@@ -342,7 +359,8 @@ impl Builder {
         }
         let mut of_host = vec![tell.thread()];
         let spawn = |actions| act::spawn(actions, &shared, options.clone(), finished.wait_for());
-        let acting = (!actions.is_empty()).then(|| spawn(actions)).transpose().map_err(StartError::Thread)?;
+        let acting = (!actions.is_empty()).then(|| spawn(actions)).transpose();
+        let acting = acting.or_else(|error| spare(error, "no action runs, and no purge").map(|()| None))?;
         let actor = acting.map(|(actor, thread)| {
             of_host.push(thread);
             actor
@@ -365,8 +383,8 @@ impl Builder {
             schedule: Schedule::new(levels),
             waiter,
         };
-        let thread = thread::Builder::new().name("highwater-watch".to_owned());
-        thread.spawn(move || watch.run()).map_err(StartError::Thread)?;
+        // It waits for this, and for nothing else.
+        let _ = begin.send(watch);
         Ok(Agent::running_with(
             shared,
             options,

@@ -46,6 +46,8 @@ enum Message {
     Acted(Arc<Acted>),
     Say(Severity, String),
     FirstSample,
+    /// Nothing but the piece of work that follows every message.
+    Wake,
 }
 
 /// The way to one thread that tells.
@@ -91,6 +93,11 @@ impl Queue {
         let _ = self.offer(Message::FirstSample);
     }
 
+    /// Asks for a piece of work. Where there is no room nothing is lost: one follows what stands in the queue.
+    pub(crate) fn wake(&self) {
+        let _ = self.offer(Message::Wake);
+    }
+
     fn offer(&self, message: Message) -> bool {
         self.sender.try_send(message).is_ok()
     }
@@ -120,6 +127,7 @@ fn run(receiver: &Receiver<Message>, outlets: &mut [Box<dyn Outlet>]) {
             Ok(Message::FirstSample) => {
                 outlets.iter_mut().for_each(|o| guarded(o, &mut |outlet| outlet.first_sample()))
             }
+            Ok(Message::Wake) => {}
         }
     }
     outlets.iter_mut().for_each(|outlet| guarded(outlet, &mut |outlet| outlet.finish()));

@@ -134,9 +134,10 @@ impl fmt::Debug for Pressure {
 pub struct PressureReading {
     /// The level.
     pub level: Level,
-    /// Why it is this level; `None` before the first change.
+    /// Why it is this level. Known of a change that was told: `None` before the first one, and where the last one was
+    /// counted and not told, since the episode flaps.
     pub reason: Option<Reason>,
-    /// Which part of the memory grew, as of the same change.
+    /// Which part of the memory grew, as of the same change, and `None` where its reason is.
     pub cause: Option<Cause>,
     /// What the kernel could not take back.
     pub used: Option<Bytes>,
@@ -203,10 +204,15 @@ impl Publisher {
     pub(crate) fn publish(&mut self, judged: &Snapshot, transitions: &Transitions) -> bool {
         let Snapshot { level, sample, .. } = *judged;
         let changed = level != self.last.level;
-        let of_level = |transition: &&Transition| !matches!(transition.change, Change::Growth(_) | Change::OomKill(_));
-        if let Some(last) = transitions.iter().filter(of_level).last().filter(|_| changed) {
-            self.last.reason = Some(last.reason);
-            self.last.cause = Some(last.cause);
+        if changed {
+            // What is told again or split goes on at the level that it finds, and does not say why it is that one.
+            let of_level = |transition: &&Transition| {
+                let moved = matches!(transition.change, Change::Begun(_) | Change::Changed(..) | Change::Ended(..));
+                moved && transition.reason != Reason::Split
+            };
+            let told = transitions.iter().filter(of_level).last();
+            self.last.reason = told.map(|transition| transition.reason);
+            self.last.cause = told.map(|transition| transition.cause);
         }
         self.last.level = level;
         self.last.used = sample.used;

@@ -49,23 +49,27 @@ pub(crate) fn say(
     }
 }
 
-/// What somebody should know of the limit in force: said when it is first seen, and again when it changes.
+/// How many limits are remembered: more than bind in turn.
+const REMEMBERED: usize = 4;
+
+/// What somebody should know of the limit in force: said when it is first seen, and again once others came in between.
+/// Where two bind in turn, each of them is said once.
 #[derive(Debug)]
 pub(crate) struct Findings {
     levels: Levels,
     configured: Option<Bytes>,
-    last: Option<Limit>,
+    /// Scope and amount of the limits that were said, the one in force first.
+    said: [Option<(u64, Bytes)>; REMEMBERED],
 }
 
 impl Findings {
     pub(crate) fn new(levels: Levels, configured: Option<Bytes>) -> Self {
-        Self { levels, configured, last: None }
+        Self { levels, configured, said: [None; REMEMBERED] }
     }
 
-    /// What is to be said of the limit of this sample; `None` where it is the same as before.
+    /// What is to be said of the limit of this sample; `None` where it was said.
     pub(crate) fn of(&mut self, sample: &Sample) -> Option<Vec<String>> {
-        let limit = sample.limit.filter(|limit| self.last != Some(*limit))?;
-        self.last = Some(limit);
+        let limit = sample.limit.filter(|limit| !self.was_said(*limit))?;
         let mut words = Vec::new();
         if let Some(own) = self.configured
             && limit.source != LimitSource::Config
@@ -84,6 +88,19 @@ impl Findings {
             }
         }
         Some(words)
+    }
+
+    /// Whether this limit is one of those that were said; it is one of them from now on, in place of the one that was in
+    /// force the longest ago.
+    fn was_said(&mut self, limit: Limit) -> bool {
+        let limit = Some((limit.scope, limit.bytes));
+        let place = self.said.iter().position(|said| *said == limit);
+        if let Some(later) = self.said.get_mut(..=place.unwrap_or(REMEMBERED - 1)) {
+            later.rotate_right(1);
+        }
+        let [first, ..] = &mut self.said;
+        *first = limit;
+        place.is_some()
     }
 }
 
@@ -254,5 +271,23 @@ mod tests {
             ]
         );
         assert_eq!(findings.of(&under(512, LimitSource::Cgroup)), None);
+    }
+
+    #[test]
+    fn of_limits_that_bind_in_turn_each_is_said_once_and_again_after_four_others() {
+        let levels = Levels::default();
+        let mut findings = Findings::new(levels, Some(Bytes::gib(8)));
+        let mut said = |mib, scope| {
+            let limit = Limit { bytes: Bytes::mib(mib), source: LimitSource::Cgroup, scope };
+            findings.of(&Sample { limit: Some(limit), ..Sample::default() }).map(|words| words.len())
+        };
+        assert_eq!([said(512, 1), said(1024, 2)], [Some(1), Some(1)]);
+        for _ in 0..100 {
+            assert_eq!([said(512, 1), said(1024, 2)], [None, None]);
+        }
+        assert_eq!([said(512, 2), said(1024, 1)], [Some(1), Some(1)], "the amount and what it is set on");
+        assert_eq!([said(512, 1), said(1024, 2)], [None, None], "all four are remembered");
+        assert_eq!([said(2048, 1), said(512, 2)], [Some(1), Some(1)], "it was in force the longest ago");
+        assert_eq!([said(512, 1), said(1024, 2)], [None, None]);
     }
 }

@@ -2,8 +2,16 @@
 //!
 //! It waits for nothing but its own timer and the kernel's word that memory is short. Every 100 ms, and up to every 5 ms
 //! while use climbs, it glances at the cheap signals; once a second, and at once where a glance or the kernel raises a
-//! suspicion, it takes a full sample, publishes it and has it judged; every 10 s it looks at the limits anew. Both are
-//! stretched out where reading is slow, to stay within a thousandth of a core.
+//! suspicion, it takes a full sample, publishes it and has it judged; every 10 s it looks at the limits anew.
+//!
+//! Where reading is slow, glances and samples are stretched out, so that either costs no more than a thousandth of a core
+//! in calm, and a hundredth when something is about to happen. Neither is rarer than the table has it, however dear it is:
+//! one that costs more than this exceeds its share.
+//!
+//! | | in calm | when something is about to happen |
+//! |---|---|---|
+//! | a glance | 1 ms, every second | while use climbs: 1 ms, every 100 ms |
+//! | a sample | 10 ms, every 10 s | while the judge is alert: 100 ms, every 10 s; on suspicions: 10 ms, every second |
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,7 +100,8 @@ impl Watch {
                 }
                 (sampled, heard) = (Some(now), false);
                 // A thread that lost its turn for once seems slow, too; and where something happens each second counts.
-                sample = now.after(if self.judge.is_alert() { SAMPLE } else { pause(cost.min(before)) });
+                let budget = if self.judge.is_alert() { Schedule::URGENT_BUDGET } else { Schedule::BUDGET };
+                sample = now.after(pause(cost.min(before), budget));
                 // What could be reclaimed is known anew: the next glance is compared with this.
                 let Sample { at, used, limit, .. } = self.snapshot.sample;
                 glance = Glance { at, used, limit };
@@ -160,6 +169,10 @@ impl Watch {
         // (4) tell
         for event in &events {
             self.outlets.tell(event, &self.shared.delivery);
+        }
+        // While an episode flaps a change is counted and not told, and those who wait for it are to be woken all the same.
+        if changed && events.is_empty() {
+            self.outlets.tell.wake();
         }
         if let Some(recording) = &mut self.recording {
             recording.record(&sample, |severity, text| self.outlets.tell.say(severity, text));
@@ -266,9 +279,9 @@ impl Outlets {
     }
 }
 
-/// From a sample that cost so much to the next.
-fn pause(cost: Duration) -> Duration {
-    cost.saturating_mul(Schedule::BUDGET).clamp(SAMPLE, LONGEST)
+/// From a sample that cost so much to the next, within a budget.
+fn pause(cost: Duration, budget: u32) -> Duration {
+    cost.saturating_mul(budget).clamp(SAMPLE, LONGEST)
 }
 
 /// The same, where a suspicion asks for the next.
@@ -276,14 +289,94 @@ fn urgent_pause(cost: Duration) -> Duration {
     cost.saturating_mul(Schedule::URGENT_BUDGET).min(URGENT_LONGEST)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
+    use std::pin::Pin;
+    use std::sync::mpsc::{SyncSender, sync_channel};
+    use std::task::{Context, Poll, Wake, Waker};
+
+    use highwater_model::{Bytes, Rules};
+    use highwater_sources::{Options, waiter};
+
     use super::*;
+    use crate::finished::Finished;
+    use crate::outlet::Outlet;
+    use crate::pressure::{Pressure, Wakes};
 
     #[test]
     fn samples_are_stretched_out_where_reading_is_slow_but_not_without_end() {
         let micros = Duration::from_micros;
-        assert_eq!([20, 2_000, 60_000].map(|cost| pause(micros(cost)).as_secs()), [1, 2, 10]);
+        let seconds = |budget| [20, 2_000, 60_000, 200_000].map(|cost| pause(micros(cost), budget).as_secs());
+        assert_eq!(seconds(Schedule::BUDGET), [1, 2, 10, 10]);
+        assert_eq!(seconds(Schedule::URGENT_BUDGET), [1, 1, 6, 10], "while something happens");
         assert_eq!([20, 60_000].map(|cost| urgent_pause(micros(cost)).as_millis()), [2, 1_000]);
+    }
+
+    #[test]
+    fn who_waits_for_a_level_is_woken_by_a_change_that_is_counted_and_not_told() {
+        const PATIENCE: Duration = Duration::from_secs(60);
+        struct Tell(SyncSender<()>);
+        impl Wake for Tell {
+            fn wake(self: Arc<Self>) {
+                let _ = self.0.try_send(());
+            }
+        }
+        let root = tempfile::tempdir().unwrap();
+        let process = root.path().join("proc/self");
+        std::fs::create_dir_all(&process).unwrap();
+        let uses = |mib: u64| {
+            let status = format!("RssAnon:\t {} kB\nRssFile:\t 0 kB\nRssShmem:\t 0 kB\n", mib << 10);
+            std::fs::write(process.join("status"), status).unwrap();
+        };
+        // Kept open from the start on.
+        uses(40);
+        let mut rules = Rules::default();
+        (rules.holds.elevated, rules.holds.leave) = (Duration::ZERO, Duration::ZERO);
+        let (shared, finished) = (Shared::new(), Finished::default());
+        let wakes: Box<dyn Outlet> = Box::new(Wakes(Arc::clone(&shared.pressure)));
+        let options = Options { root: root.path().to_owned(), limit: Some(Bytes::mib(100)), ..Options::default() };
+        let (waiter, stop) = waiter();
+        let mut watch = Watch {
+            sources: Sources::open(options, Arc::clone(&shared.regions)),
+            judge: Judge::new(rules),
+            peak: TrailingPeak::new(SAMPLE),
+            outlets: Outlets {
+                send: None,
+                tell: Queue::spawn("highwater-tell", vec![wakes], finished.wait_for()).unwrap(),
+                of_host: false,
+                own_ids: true,
+            },
+            recording: None,
+            snapshot: Snapshot::default(),
+            pressure: Publisher::new(&shared.pressure),
+            actor: None,
+            availability: Source::ALL.map(|source| (source, Availability::Absent)),
+            findings: Findings::new(rules.levels, None),
+            schedule: Schedule::new(rules.levels),
+            waiter,
+            shared,
+        };
+        let pressure = Pressure::of(&watch.shared.pressure);
+        let mut second = 0;
+        let mut round = |mib| {
+            second += 1;
+            uses(mib);
+            watch.round(SinceStart::from_secs(second));
+            watch.judge.level()
+        };
+        assert_eq!(round(40), Level::Normal);
+        for _ in 0..20 {
+            for (from, mib, to) in [(Level::Normal, 80, Level::Elevated), (Level::Elevated, 40, Level::Normal)] {
+                let (tell, woken) = sync_channel(1);
+                let waker = Waker::from(Arc::new(Tell(tell)));
+                let mut changed = pressure.changed(from);
+                let mut poll = || Pin::new(&mut changed).poll(&mut Context::from_waker(&waker));
+                assert!(poll().is_pending());
+                assert_eq!(round(mib), to);
+                woken.recv_timeout(PATIENCE).expect("nobody is woken");
+                assert_eq!(poll(), Poll::Ready(Ok(to)));
+            }
+        }
+        drop(stop);
     }
 }

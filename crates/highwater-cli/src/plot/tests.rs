@@ -12,7 +12,8 @@ fn picture(name: &str, rows: impl IntoIterator<Item = (u64, Option<u64>, Option<
     (rules.holds.elevated, rules.holds.leave) = (Duration::ZERO, Duration::ZERO);
     let (mut judge, mut plot, mut summary) = (Judge::new(rules), Plot::new(rules.levels), Summary::default());
     for (seconds, used, limit) in rows {
-        let row = Row { seconds: SinceStart::from_secs(seconds), used, limit, rss: used, ..Row::default() };
+        let mut row = Row::default();
+        (row.seconds, row.used, row.limit, row.rss) = (SinceStart::from_secs(seconds), used, limit, used);
         let sample = row.sample();
         for transition in judge.judge(&sample).iter() {
             let event = Event::judged(*transition, sample);

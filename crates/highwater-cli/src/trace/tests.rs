@@ -63,6 +63,13 @@ fn an_empty_field_is_unknown() {
 }
 
 #[test]
+fn a_limit_of_0_is_none_which_is_said_once() {
+    let (rows, words) = read("seconds,used,limit\n0,1,9\n1,2,0\n2,3,0\n3,4,9\n").unwrap();
+    assert_eq!(rows.iter().map(|row| row.limit).collect::<Vec<_>>(), [Some(9), None, None, Some(9)]);
+    assert_eq!(words, ["trace.csv:3: column limit: 0 is taken for no limit"]);
+}
+
+#[test]
 fn a_header_alone_is_a_trace_without_rows() {
     assert_eq!(rows("seconds,used"), []);
     assert_eq!(rows("seconds,used\n"), []);

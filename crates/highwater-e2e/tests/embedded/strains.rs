@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use highwater_e2e::folder::Folder;
 use highwater_e2e::peers::Lone;
 use highwater_e2e::process::{Process, Program};
 use highwater_e2e::wait::Stopwatch;
@@ -28,17 +29,48 @@ fn at_whichever_thread_the_system_gives_no_more_the_host_goes_on_and_it_is_said(
     let runs: Vec<_> = (1..=8)
         .map(|most| {
             group.limit(most);
-            let shell = Program::at(Path::new("/bin/sh")).args(["-c", r#"echo $$ >"$0" && exec "$@""#]);
-            runs(shell.arg(group.0.join("cgroup.procs")).arg(binary::example("strained")).arg("nothing"))
+            runs(group.subject())
         })
         .collect();
     assert!(!runs[0] && runs[7], "with no thread the agent does not run, with all it does: {runs:?}");
     assert!(runs.is_sorted(), "{runs:?}");
 }
 
-/// Whether the agent runs in this program, which goes on in any case, and is told if not.
+#[test]
+fn where_the_system_gives_no_thread_to_record_or_to_act_the_agent_runs_without_and_says_so() {
+    const NAME: &str = "where_the_system_gives_no_thread_to_record_or_to_act_the_agent_runs_without_and_says_so";
+    let Some(group) = Tasks::new(NAME) else { return };
+    let folder = Folder::temporary();
+    let said: Vec<_> = (1..=8)
+        .map(|most| {
+            group.limit(most);
+            let record = folder.path().join(format!("{most}.csv"));
+            let program = group.subject().variable("HIGHWATER_RECORD", record.display().to_string());
+            let error = what_is_said(program.variable("HIGHWATER_PURGE", "high"));
+            let lacks =
+                |lost: &str| error.lines().any(|line| line.contains("cannot start a thread") && line.ends_with(lost));
+            let said =
+                (error.contains(DOES_NOT_RUN), lacks("; nothing is recorded"), lacks("; no action runs, and no purge"));
+            assert_eq!(record.exists(), !said.0 && !said.1, "{error}");
+            said
+        })
+        .collect();
+    assert_eq!(said[0], (true, false, false), "the agent itself needs threads: {said:?}");
+    assert!(said.contains(&(false, true, true)) && said.contains(&(false, false, true)), "{said:?}");
+    assert_eq!(said[7], (false, false, false), "there is one for each: {said:?}");
+}
+
+const DOES_NOT_RUN: &str = "the agent does not run, readings on demand do: cannot start a thread";
+
+/// Whether the agent runs in this program.
 #[track_caller]
 fn runs(program: Program) -> bool {
+    !what_is_said(program).contains(DOES_NOT_RUN)
+}
+
+/// What the agent says in this program, which goes on in any case, and is told if the agent does not run.
+#[track_caller]
+fn what_is_said(program: Program) -> String {
     let program = program.with_input().variables(&[
         // jemalloc's own threads are not what is missing.
         ("_RJEM_MALLOC_CONF", "background_thread:false"),
@@ -51,9 +83,9 @@ fn runs(program: Program) -> bool {
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(program.output(), "went on, resident memory is known: true\n");
     let error = program.error();
-    let refused = error.matches("the agent does not run, readings on demand do: cannot start a thread").count();
+    let refused = error.matches(DOES_NOT_RUN).count();
     assert!(refused <= 1 && (refused == 1 || error.contains("OTLP to http://127.0.0.1:9 every 10s")), "{error}");
-    refused == 0
+    error
 }
 
 /// A cgroup that limits how many threads there are in it.
@@ -65,7 +97,7 @@ impl Tasks {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let bases = mounts.lines().filter(|line| line.contains(" - cgroup")).filter_map(|line| line.split(' ').nth(4));
         let made = bases.map(|base| {
-            let group = Self(Path::new(base).join(format!("highwater-tasks-{}", std::process::id())));
+            let group = Self(Path::new(base).join(format!("highwater-{}-{test}", std::process::id())));
             fs::create_dir(&group.0).is_ok().then_some(group).filter(|group| group.0.join("pids.max").exists())
         });
         let group = made.into_iter().flatten().next();
@@ -73,6 +105,12 @@ impl Tasks {
             highwater_e2e::not_shown(test, "no cgroup can be made that limits threads");
         }
         group
+    }
+
+    /// The subject in this cgroup.
+    fn subject(&self) -> Program {
+        let shell = Program::at(Path::new("/bin/sh")).args(["-c", r#"echo $$ >"$0" && exec "$@""#]);
+        shell.arg(self.0.join("cgroup.procs")).arg(binary::example("strained")).arg("nothing")
     }
 
     fn limit(&self, most: u32) {

@@ -33,13 +33,22 @@ pub(crate) struct Acted {
 impl Acted {
     /// What it took away from what is used; `None` where that is unknown.
     fn freed(&self) -> Option<Bytes> {
-        Some(self.before.used?.saturating_sub(self.after.used?))
+        let freed = self.before.used?.saturating_sub(self.after.used?);
+        self.is_of_one_scope().then_some(freed)
     }
 
-    /// Whether it freed at least 5 % of what was used. What is unknown is no effect.
-    pub(super) fn was_effective(&self) -> bool {
+    /// Whether it freed at least 5 % of what was used. Where that was not known, there is no effect to be seen; where it
+    /// was of another scope afterwards, it is `None`: the difference says nothing of the action.
+    pub(super) fn effect(&self) -> Option<bool> {
         let share = self.freed().zip(self.before.used).and_then(|(freed, used)| freed.ratio_of(used));
-        share.is_some_and(|share| share >= EFFECTIVE)
+        self.is_of_one_scope().then(|| share.is_some_and(|share| share >= EFFECTIVE))
+    }
+
+    /// Whether what is used was measured of the same cgroup, or process, before and after. Where limits bind in turn, it
+    /// may be that of another one.
+    fn is_of_one_scope(&self) -> bool {
+        let [before, after] = [&self.before, &self.after].map(|sample| sample.limit.map(|limit| limit.scope));
+        before == after
     }
 
     /// Gives each attribute of its span, under its name.
@@ -48,7 +57,8 @@ impl Acted {
         if let Some(before) = self.before.used {
             give("highwater.before", Attribute::Int(before.get()));
         }
-        if let Some(after) = self.after.used {
+        // Of another scope it would be compared with what it cannot be compared with.
+        if let Some(after) = self.after.used.filter(|_| self.is_of_one_scope()) {
             give("highwater.after", Attribute::Int(after.get()));
         }
         if let (Some(before), Some(after)) = (self.before.process.rss, self.after.process.rss) {

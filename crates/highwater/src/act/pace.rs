@@ -31,9 +31,14 @@ impl Pace {
         self.next
     }
 
-    /// It has run until `at`. Returns how long it rests.
-    pub(super) fn acted(&mut self, at: SinceStart, effective: bool) -> Duration {
-        self.pause = if effective { SHORTEST } else { self.pause.saturating_mul(2).min(LONGEST) };
+    /// It has run until `at`, and was `effective` or not; where nobody can tell, the pause stays what it was. Returns how
+    /// long it rests.
+    pub(super) fn acted(&mut self, at: SinceStart, effective: Option<bool>) -> Duration {
+        self.pause = match effective {
+            Some(true) => SHORTEST,
+            Some(false) => self.pause.saturating_mul(2).min(LONGEST),
+            None => self.pause,
+        };
         self.next = at.after(self.pause);
         self.pause
     }
@@ -48,14 +53,16 @@ mod tests {
         let mut pace = Pace::default();
         assert_eq!(pace.next(), SinceStart::default(), "the first time at once");
         let mut rests = |effective| pace.acted(SinceStart::from_secs(0), effective).as_secs();
-        assert_eq!([(); 6].map(|()| rests(false)), [20, 40, 80, 160, 300, 300]);
-        assert_eq!([true, true, false].map(rests), [10, 10, 20], "one that helps is forgiven all that was before");
+        assert_eq!([(); 6].map(|()| rests(Some(false))), [20, 40, 80, 160, 300, 300]);
+        let later = [true, true, false].map(|effective| rests(Some(effective)));
+        assert_eq!(later, [10, 10, 20], "one that helps is forgiven all that was before");
+        assert_eq!([None, Some(false), None].map(rests), [20, 40, 40], "of what is unknown nothing is learned");
     }
 
     #[test]
     fn the_rest_begins_when_the_action_is_over() {
         let mut pace = Pace::default();
-        pace.acted(SinceStart::from_secs(100), true);
+        pace.acted(SinceStart::from_secs(100), Some(true));
         assert_eq!(pace.next(), SinceStart::from_secs(110));
     }
 }

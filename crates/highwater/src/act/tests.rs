@@ -137,6 +137,65 @@ fn what_an_action_could_not_do_is_said() {
 }
 
 #[test]
+fn an_error_that_panics_when_it_is_said_or_dropped_is_a_panic_of_the_action() {
+    struct Panics(bool);
+    impl fmt::Debug for Panics {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            Ok(())
+        }
+    }
+    impl fmt::Display for Panics {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            if self.0 { std::panic::panic_any("the host's fault") } else { Ok(()) }
+        }
+    }
+    impl Error for Panics {}
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            if !self.0 {
+                std::panic::panic_any("the host's fault");
+            }
+        }
+    }
+    let (to, said) = channel();
+    let mut plan: Vec<_> = [true, false]
+        .map(|said| Planned::of_host(Level::High, does("clumsy", move |_| Err(Panics(said).into()))))
+        .into();
+    plan.push(Planned::of_host(Level::High, says("careful", &to)));
+    let mut acting = Acting::start(plan);
+    acting.at(Level::High);
+    acting.says("clumsy panicked, and is not called again");
+    acting.says("clumsy panicked, and is not called again");
+    assert_eq!(said.recv_timeout(PATIENCE), Ok(("careful", Level::High)));
+    assert_eq!(acting.acted().name, "careful");
+    assert!(acting.end());
+}
+
+#[test]
+fn the_turn_of_each_action_comes_however_long_the_first_of_the_list_take() {
+    const LONGER_THAN_A_PAUSE: Duration = Duration::from_secs(400);
+    let names = ["slow", "slow too", "purge"];
+    let mut slots: Vec<_> = names.map(|name| Slot::new(Planned::of_host(Level::High, does(name, |_| Ok(()))))).into();
+    let mut now = SinceStart::from_secs(7);
+    let mut round = |slots: &mut [Slot], level| {
+        let (due, index) = next(slots, level, now)?;
+        let slot = &mut slots[index];
+        now = now.max(due).after(if index < 2 { LONGER_THAN_A_PAUSE } else { Duration::ZERO });
+        slot.pace.acted(now, Some(false));
+        Some(slot.planned.name)
+    };
+    for _ in 0..20 {
+        assert_eq!([(); 3].map(|()| round(&mut slots, Level::High).unwrap()), names);
+    }
+    // One rests for longer than the others when the level is left.
+    slots[0].pace.acted(SinceStart::from_secs(1_000_000), Some(false));
+    assert_eq!([(); 2].map(|()| round(&mut slots, Level::High).unwrap()), ["slow too", "purge"]);
+    assert_eq!(round(&mut slots, Level::Elevated), None);
+    let entered = SinceStart::from_secs(2_000_000);
+    assert_eq!(next(&mut slots, Level::High, entered), Some((entered, 0)), "entered anew: the first of the list");
+}
+
+#[test]
 fn an_action_that_hangs_keeps_nobody_who_speaks_to_the_thread_waiting() {
     let (release, released) = channel::<()>();
     let (entered, inside) = channel();
@@ -183,10 +242,27 @@ fn acted(before: Option<u64>, after: Option<u64>) -> Acted {
 
 #[test]
 fn less_than_5_percent_is_no_effect_and_neither_is_what_is_unknown() {
-    let effective = |before, after| acted(before, after).was_effective();
+    let effective = |before, after| acted(before, after).effect().unwrap();
     assert!(effective(Some(100), Some(95)) && effective(Some(100), Some(0)));
     assert!(!effective(Some(100), Some(96)) && !effective(Some(100), Some(130)) && !effective(Some(0), Some(0)));
     assert!(!effective(None, Some(1)) && !effective(Some(100), None));
+}
+
+#[test]
+fn where_another_limit_binds_after_an_action_its_effect_is_unknown() {
+    let limit = |mib, scope| {
+        let source = highwater_model::LimitSource::Cgroup;
+        Some(highwater_model::Limit { bytes: Bytes::mib(mib), source, scope })
+    };
+    let mut acted = acted(Some(437), Some(137));
+    (acted.before.limit, acted.after.limit) = (limit(512, 7), limit(256, 7));
+    assert_eq!(acted.effect(), Some(true), "a limit that was changed is of the same memory");
+    for after in [limit(512, 8), None] {
+        acted.after.limit = after;
+        assert_eq!(acted.effect(), None);
+        acted.attributes(&mut |name, _| assert_ne!(name, "highwater.after"));
+        assert_eq!(acted.to_string(), "purge ran, what it freed is unknown, in 41ms; not again for 10s");
+    }
 }
 
 #[test]

@@ -194,7 +194,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Wakes those who wait, on the thread for what is the host's.
 ///
-/// An event that its queue has no room for is no loss: what stands in the queue is followed by a piece of work.
+/// A change that is not told asks for a piece of work. An event that its queue has no room for is no loss: what stands in
+/// the queue is followed by a piece of work too.
 #[derive(Debug)]
 pub(crate) struct Wakes(pub(crate) Arc<Board>);
 

@@ -96,6 +96,31 @@ fn a_reading_says_what_was_judged_and_why_the_level_is_what_it_is() {
 }
 
 #[test]
+fn a_level_that_was_reached_untold_has_no_reason_of_an_earlier_one() {
+    let (_board, pressure, mut publisher) = board();
+    let mut rules = Rules::default();
+    (rules.holds.elevated, rules.holds.leave) = (Duration::ZERO, Duration::ZERO);
+    let mut judge = Judge::new(rules);
+    let mut told = 0;
+    for second in 0..60 {
+        let limit = Limit { bytes: Bytes::mib(100), source: LimitSource::Config, scope: 1 };
+        let used = Bytes::mib(if second % 2 == 0 { 40 } else { 80 });
+        let (at, used, limit) = (SinceStart::from_secs(second), Some(used), Some(limit));
+        let sample = Sample { at, used, limit, ..Sample::default() };
+        let transitions = judge.judge(&sample);
+        let changed =
+            publisher.publish(&Snapshot { sample, level: judge.level(), ..Snapshot::default() }, &transitions);
+        let reading = pressure.reading();
+        let transition = transitions.iter().last();
+        assert_eq!((reading.level, changed), (judge.level(), second > 0));
+        assert_eq!(reading.reason, transition.map(|transition| transition.reason), "second {second}");
+        assert_eq!(reading.cause, transition.map(|transition| transition.cause), "second {second}");
+        told += usize::from(transition.is_some());
+    }
+    assert_eq!(told, 11, "five episodes, and the beginning of the one that flaps");
+}
+
+#[test]
 fn noting_a_level_does_not_wait_for_somebody_who_reads() {
     let (board, pressure, mut publisher) = board();
     let reader = board.reading_for_long();

@@ -257,7 +257,7 @@ of its root span.
 | | WARN, ERROR at critical, INFO at normal | a new peak, 5 % of the limit above the last one told, at most once a minute; a heartbeat, 15 minutes after what was told last |
 | `highwater.memory.episode.ended` | INFO | normal is reached again, the episode is split after an hour, or the agent shuts down |
 | `highwater.memory.growth.detected` | WARN | memory grows steadily and does not come down: once more as much as in the window seen, and the limit is reached; again only where it had stopped |
-| `highwater.memory.oom_kill` | ERROR | the kernel killed processes of the cgroup; those within a minute are told together |
+| `highwater.memory.oom_kill` | ERROR | the kernel killed processes of the cgroup; those within a minute are told together; those that still wait when the agent ends are in `highwater.cgroup.oom_kills` alone |
 | `highwater.source.unavailable` | WARN | a source cannot be read any more; its numbers are absent |
 | `highwater.source.recovered` | INFO | it can be read again |
 
@@ -298,8 +298,9 @@ later.
 | `purge` | a child: jemalloc was told to give freed pages back | when it is done, also after the episode |
 | `action NAME` | a child: an action of the host's, by its name | the same |
 
-Spans of actions carry `highwater.level`, at which they ran, `highwater.before` and `highwater.after`, what was used (By), and
-`highwater.rss_delta`, by how much the resident set changed (By, below zero where it shrank).
+Spans of actions carry `highwater.level`, at which they ran, `highwater.before` and `highwater.after`, what was used (By; the
+latter only where the same limit binds still), and `highwater.rss_delta`, by how much the resident set changed (By, below zero
+where it shrank).
 
 After an hour an episode is split: the root ends as ended by `split`, and the root of a new trace begins, with a link to it.
 
