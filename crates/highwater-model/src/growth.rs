@@ -112,16 +112,18 @@ pub(crate) struct Detector {
     scope: Scope,
     /// Whether the last sample was one of what is followed.
     sees: bool,
-    told: Option<Told>,
+    known: Option<Known>,
     last_told: Option<SinceStart>,
 }
 
-/// Growth that was told, and has not gone away.
+/// Growth that has not gone away.
 #[derive(Clone, Copy, Debug)]
-struct Told {
+struct Known {
     pace: Pace,
     at: SinceStart,
     rise: Rise,
+    /// Whether it was told; else it came too soon after the last one.
+    heard: bool,
 }
 
 /// What use is followed: that of the process itself, or of the cgroup whose limit binds. Two of them are not on one line.
@@ -162,7 +164,7 @@ impl Detector {
             began: None,
             scope: Scope::default(),
             sees: false,
-            told: None,
+            known: None,
             last_told: None,
         }
     }
@@ -184,26 +186,30 @@ impl Detector {
             if !window.observe(sample.at, used, parts, is_warm) {
                 continue;
             }
-            if let Some(told) = self.told.filter(|told| told.pace == window.pace()) {
-                became = window.follow(&told.rise, sample.at.since(told.at));
+            if let Some(known) = self.known.filter(|known| known.pace == window.pace()) {
+                became = window.follow(&known.rise, sample.at.since(known.at));
             }
             let rise = window.growing(sample.at, sample.limit);
             found = found.or(rise.map(|rise| (window.pace(), rise)));
         }
         match became {
             Since::GoesOn => {}
-            Since::Stopped => self.told = None,
+            Since::Stopped => self.known = None,
             Since::GivenBack => {
                 self.begin_anew();
                 return None;
             }
         }
         // A slice is judged when the next sample comes, which may say that it is over.
-        let (pace, rise) = found.filter(|(_, rise)| self.told.is_none() && used >= rise.half())?;
-        if self.last_told.is_some_and(|last| sample.at.since(last) < apart) {
+        let (pace, rise) = found.filter(|(_, rise)| used >= rise.half())?;
+        if self.known.is_some_and(|known| known.heard) {
             return None;
         }
-        self.told = Some(Told { pace, at: sample.at, rise });
+        let heard = self.last_told.is_none_or(|last| sample.at.since(last) >= apart);
+        self.known = Some(Known { pace, at: sample.at, rise, heard });
+        if !heard {
+            return None;
+        }
         self.last_told = Some(sample.at);
         let time_to_limit = sample.limit.and_then(|limit| self.forecast(limit));
         Some(Growth { pace, slope: rise.slope(), span: rise.span, time_to_limit, cause: rise.cause })
@@ -217,7 +223,7 @@ impl Detector {
     /// Forgets what it has seen: what was held was growth, or of something else, and is not what is normal.
     fn begin_anew(&mut self) {
         self.windows.iter_mut().for_each(Window::clear);
-        self.told = None;
+        self.known = None;
     }
 
     /// Bytes a second by which use rises or falls, over the fast window; `None` where it is not certain which.

@@ -32,6 +32,8 @@ fn one_odd_point_does_not_bend_the_line() {
 fn there_is_no_forecast_where_use_may_not_rise() {
     let flat = trend((0..25).map(|point| Some(1000 + 10 * (point * 7 % 5)))).unwrap();
     assert_eq!((flat.slope(), flat.forecast(Bytes::new(2000))), (None, None));
+    let still = trend([Some(1000); 25]).unwrap();
+    assert_eq!((still.slope(), still.forecast(Bytes::new(2000))), (None, None));
     let falling = trend((0..25).map(|point| Some(3000 - 60 * point))).unwrap();
     assert!(falling.slope().unwrap() < 0.0);
     assert_eq!(falling.forecast(Bytes::new(5000)), None);
@@ -49,6 +51,15 @@ fn too_few_points_say_nothing_and_missing_ones_are_passed_over() {
 fn a_limit_that_is_reached_is_reached_now() {
     let forecast = trend(rising(25)).unwrap().forecast(Bytes::new(1500)).unwrap();
     assert_eq!([forecast.earliest, forecast.likely, forecast.latest], [Duration::ZERO; 3]);
+}
+
+#[test]
+fn most_likely_is_nearer_to_the_line_of_the_peaks_than_to_the_middle() {
+    // Every fifth point lies 600 above the line, which makes 10 minutes of 60 a minute.
+    let points = (0..25).map(|point| Some(1000 + 60 * point + if point % 5 == 4 { 600 } else { 0 }));
+    let forecast = trend(points).unwrap().forecast(Bytes::new(1000 + 60 * 84)).unwrap();
+    let minutes = forecast.likely.as_secs_f64() / 60.0;
+    assert!((minutes - 53.0).abs() < 0.1, "{minutes}: 60 less seven tenths of ten");
 }
 
 #[test]

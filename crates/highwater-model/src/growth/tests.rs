@@ -156,6 +156,47 @@ fn what_is_over_when_it_is_judged_is_not_told() {
 }
 
 #[test]
+fn growth_that_holds_for_fewer_slices_than_are_asked_is_not_told() {
+    // Three slices of the fast window are seven and a half minutes; a leak of two hours passes 72 % and stops.
+    assert_eq!(told(8 * HOUR, |seconds| leak(2 * HOUR)(seconds).min(735)), []);
+    assert_eq!(paces(&told(2 * HOUR, leak(2 * HOUR))), [Pace::Fast]);
+}
+
+#[test]
+fn growth_that_comes_back_too_soon_is_not_told() {
+    let seconds = Duration::from_secs;
+    let windows = Windows { slow: seconds(120), fast: seconds(48), ramp: seconds(24), warm_up: Duration::ZERO };
+    let mut detector = Detector::new(&windows);
+    let told: Vec<u64> = (0..3600)
+        .filter(|at| {
+            // A leak of a hundred seconds, given back each time.
+            let used = Bytes::new(300 + 6 * (at % 100));
+            let at = SinceStart::from_secs(*at);
+            let sample = Sample { at, used: Some(used), limit: limit(LIMIT), ..Sample::default() };
+            detector.observe(&sample, used, seconds(900)).is_some()
+        })
+        .collect();
+    assert!(told.len() == 4 && told.is_sorted_by(|one, other| other - one >= 900), "{told:?}");
+}
+
+#[test]
+fn a_forecast_reaches_no_further_ahead_than_its_window_allows() {
+    let forecast = |rate: u64, hours: u64| {
+        let mut judge = crate::Judge::new(crate::Rules::default());
+        for minute in 0..hours * 60 {
+            let used = Some(Bytes::new(100_000 + rate * minute));
+            let limit = limit(1_000_000);
+            judge.judge(&Sample { at: SinceStart::from_secs(minute * MINUTE), used, limit, ..Sample::default() });
+        }
+        judge.time_to_limit().map(|forecast| forecast.likely.as_secs() / HOUR)
+    };
+    assert_eq!(forecast(2_000, 2), Some(5), "more than the fast window reaches, and the slow one knows enough");
+    assert_eq!(forecast(5_000, 1), None, "an hour and a half of the fast window, less than it knows");
+    assert_eq!(forecast(600, 8), Some(17), "within four times the slow window");
+    assert_eq!(forecast(400, 8), None, "beyond");
+}
+
+#[test]
 fn a_small_process_without_a_limit_and_a_limit_of_nothing_are_no_alarm() {
     let small = |limit: Option<Limit>| {
         told_of(12 * HOUR, move |seconds| Sample {
