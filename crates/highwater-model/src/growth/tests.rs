@@ -89,6 +89,27 @@ fn what_was_held_before_is_not_news() {
 }
 
 #[test]
+fn a_rise_of_less_than_six_points_is_noise_also_near_the_limit() {
+    let near = |by: u64| told(7 * HOUR, move |seconds| 920 + by * seconds / (7 * HOUR));
+    assert_eq!(near(55), []);
+    assert_eq!(paces(&near(75)), [Pace::Slow]);
+}
+
+#[test]
+fn most_of_the_rise_must_be_new() {
+    let after = |height: u64| {
+        told(14 * HOUR, move |seconds| match seconds / HOUR {
+            2..4 => height,
+            0..8 => 300,
+            _ => leak(6 * HOUR)(seconds - 8 * HOUR),
+        })[0]
+            .0
+    };
+    assert_eq!(after(400), after(300), "more than half of it is new");
+    assert!(after(650) > after(300), "less is");
+}
+
+#[test]
 fn growth_that_went_away_and_comes_back_is_told_again() {
     let paused = |seconds: u64| match seconds / HOUR {
         0..8 => 1300 + 2700 * seconds / (8 * HOUR),
