@@ -135,7 +135,7 @@ impl Watch {
         }
     }
 
-    /// One sample through all stages. Returns what reading it cost.
+    /// One sample through all stages. Returns what reading and judging it cost.
     fn round(&mut self, now: SinceStart) -> Duration {
         // (1) read
         let sample = self.sources.sample(now);
@@ -183,7 +183,7 @@ impl Watch {
         cost.read = cost.read.saturating_add(read.since(now));
         cost.judge = cost.judge.saturating_add(judged.since(read));
         cost.tell = cost.tell.saturating_add(self.shared.clock.now().since(judged));
-        read.since(now)
+        judged.since(now)
     }
 
     /// The event of a transition, which opens or closes the episode of the snapshot.
