@@ -79,6 +79,8 @@ pub enum Attribute {
     Double(f64),
     /// One of a closed list of words, or a text.
     Text(Cow<'static, str>),
+    /// A list of things, each with its own named values.
+    Maps(Vec<Vec<(&'static str, Attribute)>>),
 }
 
 impl Event {

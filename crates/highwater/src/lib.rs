@@ -100,6 +100,7 @@ mod record;
 mod report;
 mod shared;
 mod signal;
+mod site;
 mod startup;
 mod status;
 mod telemetry;
@@ -123,6 +124,7 @@ pub use otel::resource;
 #[cfg(feature = "otlp")]
 pub use otel::view;
 pub use pressure::{Changed, Ended, Pressure, PressureReading, ShedCounter};
+pub use site::Site;
 pub use status::{OpenEpisode, Status};
 
 /// What the macro needs, and nobody else.

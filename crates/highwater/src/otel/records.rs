@@ -1,5 +1,6 @@
 //! Events as log records with an event name.
 
+use opentelemetry::Key;
 use opentelemetry::logs::{AnyValue, LogRecord, Logger, Severity};
 use opentelemetry::trace::SpanContext;
 
@@ -41,5 +42,12 @@ fn any_value(attribute: Attribute) -> AnyValue {
         Attribute::Difference(whole) => AnyValue::Int(whole),
         Attribute::Double(real) => AnyValue::Double(real),
         Attribute::Text(text) => AnyValue::String(text.into()),
+        Attribute::Maps(maps) => {
+            let map = |values: Vec<(&'static str, Attribute)>| {
+                let values = values.into_iter().map(|(name, value)| (Key::new(name), any_value(value)));
+                AnyValue::Map(Box::new(values.collect()))
+            };
+            AnyValue::ListAny(Box::new(maps.into_iter().map(map).collect()))
+        }
     }
 }

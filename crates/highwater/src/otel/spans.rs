@@ -5,10 +5,11 @@
 //! The second half of a split is a trace of its own, whose root is linked to that of the first.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::time::SystemTime;
 
 use opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
-use opentelemetry::{Context, KeyValue, Value};
+use opentelemetry::{Context, KeyValue, StringValue, Value};
 
 use highwater_model::{Change, Episode, Level, Reason, Stay, Transition};
 
@@ -187,8 +188,24 @@ fn key_value(name: &'static str, attribute: Attribute) -> KeyValue {
         Attribute::Difference(whole) => Value::I64(whole),
         Attribute::Double(real) => Value::F64(real),
         Attribute::Text(text) => Value::String(text.into()),
+        // The values of a span know no maps: one string each.
+        Attribute::Maps(maps) => Value::Array(maps.into_iter().map(in_words).collect::<Vec<StringValue>>().into()),
     };
     KeyValue::new(name, value)
+}
+
+/// "function=cart::add bytes=3145728".
+fn in_words(values: Vec<(&'static str, Attribute)>) -> StringValue {
+    let mut words = String::new();
+    for (name, value) in values {
+        let space = if words.is_empty() { "" } else { " " };
+        // A string takes everything.
+        let _ = match key_value(name, value).value {
+            Value::String(text) => write!(words, "{space}{name}={text}"),
+            value => write!(words, "{space}{name}={value}"),
+        };
+    }
+    words.into()
 }
 
 #[cfg(test)]
