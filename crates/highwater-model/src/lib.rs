@@ -12,6 +12,7 @@
 //! | [`level`] | normal, elevated, high, critical, and the lines between them |
 //! | [`judge`] | holds, hysteresis and the episode: the state machine |
 //! | [`cause`] | which part of the memory grew |
+//! | [`capture`] | when a heap profile is taken, and why not |
 //! | [`growth`] | growth that goes on: told before a line is crossed |
 //! | [`forecast`] | when the limit is reached, as a range |
 //! | [`peak`] | the highest use of the last minute |
@@ -24,6 +25,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod capture;
 pub mod cause;
 pub mod forecast;
 pub mod growth;
@@ -37,6 +39,7 @@ pub mod sample;
 pub mod schedule;
 pub mod units;
 
+pub use capture::{Captures, Refusal, Trigger};
 pub use cause::Cause;
 pub use forecast::Forecast;
 pub use growth::{Growth, Pace, Windows};
