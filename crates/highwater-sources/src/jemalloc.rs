@@ -17,7 +17,7 @@ use disabled as backend;
 use enabled as backend;
 
 pub(crate) use backend::Reader;
-pub use backend::{Purge, settings};
+pub use backend::{Profiler, Purge, settings};
 #[cfg(feature = "jemalloc")]
 pub use enabled::{CONF, Conf, Jemalloc};
 
@@ -47,4 +47,8 @@ pub struct Settings {
     pub cache_oblivious: Option<bool>,
     /// `opt.prof`: heap profiles can be taken. `None` in a jemalloc that was built without them.
     pub profiling: Option<bool>,
+    /// `prof.active`: allocations are sampled now.
+    pub sampling: Option<bool>,
+    /// `prof.lg_sample` as bytes: one in so many allocated is sampled.
+    pub sample_interval: Option<u64>,
 }

@@ -1,6 +1,8 @@
 //! What differs between systems: the only place with a condition on one.
 #![allow(unsafe_code, reason = "sysconf, fcntl and write have no safe form in the standard library")]
 
+#[cfg(unix)]
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -55,6 +57,46 @@ pub fn stands_at(file: &File, path: &Path) -> io::Result<bool> {
     Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino())))
 }
 
+/// A file that is nowhere but in memory, and gone when it is closed. Its pages count as shared memory of the cgroup.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn memory_file() -> io::Result<File> {
+    use std::os::fd::FromRawFd;
+
+    // SAFETY: memfd_create(2) reads the name up to its zero byte.
+    let descriptor = unsafe { libc::memfd_create(c"highwater".as_ptr(), libc::MFD_CLOEXEC) };
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is open, and nobody else has it.
+    Ok(unsafe { File::from_raw_fd(descriptor) })
+}
+
+/// A path by which the file can be opened again in this process, whether it has a name or not.
+#[cfg(unix)]
+pub(crate) fn path_of(file: &File) -> Option<CString> {
+    use std::os::fd::AsRawFd;
+
+    CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()
+}
+
+/// How many bytes there are room for in the file system of `folder`, for those who are not its administrator.
+#[cfg(unix)]
+pub fn free_space(folder: &Path) -> io::Result<u64> {
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = CString::new(folder.as_os_str().as_bytes())?;
+    let mut status = std::mem::MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: statvfs(3) reads the path up to its zero byte, and fills the struct.
+    if unsafe { libc::statvfs(folder.as_ptr(), status.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is plain numbers, filled or zeros.
+    let status = unsafe { status.assume_init() };
+    #[allow(clippy::useless_conversion, reason = "not everywhere are they of 64 bits")]
+    let (blocks, size) = (u64::from(status.f_bavail), u64::from(status.f_frsize));
+    Ok(blocks.saturating_mul(size))
+}
+
 /// Locks the file for this process; returns whether no other process has.
 ///
 /// By `fcntl`, whose locks a forked child does not have and does not prolong, and not by `flock`, whose do: a child that
@@ -78,6 +120,12 @@ pub fn lock(file: &File) -> io::Result<bool> {
         Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP | libc::EINVAL) => Ok(true),
         _ => Err(error),
     }
+}
+
+/// There is none here.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub fn memory_file() -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(not(unix))]
@@ -110,12 +158,21 @@ mod elsewhere {
         Ok(path.exists())
     }
 
+    /// Nobody can tell.
+    pub fn free_space(_: &super::Path) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn path_of(_: &File) -> Option<std::ffi::CString> {
+        None
+    }
+
     /// Everybody has the lock.
     pub fn lock(_: &File) -> io::Result<bool> {
         Ok(true)
     }
 }
 #[cfg(not(unix))]
-pub(crate) use elsewhere::{clock_ticks, inode, page_size, read_from_start};
+pub(crate) use elsewhere::{clock_ticks, inode, page_size, path_of, read_from_start};
 #[cfg(not(unix))]
-pub use elsewhere::{lock, stands_at, write_to_stderr};
+pub use elsewhere::{free_space, lock, stands_at, write_to_stderr};

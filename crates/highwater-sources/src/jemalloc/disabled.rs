@@ -1,5 +1,7 @@
 //! Without feature `jemalloc`: nothing to read, and no finding.
 
+use std::fs::File;
+
 use highwater_model::Allocator;
 
 use super::{AllocatorKind, Settings};
@@ -43,6 +45,26 @@ impl Purge {
     ///
     /// None.
     pub fn run(&self) -> Result<(), Reason> {
+        match *self {}
+    }
+}
+
+/// Takes heap profiles: there are none, since feature `jemalloc` is off.
+#[derive(Debug)]
+pub enum Profiler {}
+
+impl Profiler {
+    /// No profiles.
+    pub fn resolve() -> Option<Self> {
+        None
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn dump(&self, _: &File) -> Result<(), Reason> {
         match *self {}
     }
 }

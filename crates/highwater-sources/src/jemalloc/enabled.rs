@@ -2,6 +2,8 @@
 
 use std::ffi::{CStr, c_char};
 use std::fmt;
+use std::fs::File;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use highwater_model::{Allocator, Bytes};
 use tikv_jemalloc_ctl::{epoch, epoch_mib, stats};
@@ -9,6 +11,7 @@ use tikv_jemalloc_ctl::{epoch, epoch_mib, stats};
 use self::mallctl::Key;
 use super::{AllocatorKind, Settings};
 use crate::availability::{Availability, Fault, Reason};
+use crate::platform;
 
 mod mallctl;
 mod probe;
@@ -17,7 +20,13 @@ pub use tikv_jemallocator::Jemalloc;
 
 /// The settings fit for observation: freed pages return although the program is idle, and `resident` means what the
 /// kernel holds.
-pub const CONF: &CStr = c"background_thread:true,cache_oblivious:false";
+///
+/// With feature `heap-profile` also `prof:true,lg_prof_sample:19`: from the first allocation on one in 512 KiB is sampled.
+pub const CONF: &CStr = if cfg!(feature = "heap-profile") {
+    c"background_thread:true,cache_oblivious:false,prof:true,lg_prof_sample:19"
+} else {
+    c"background_thread:true,cache_oblivious:false"
+};
 
 /// The type of jemalloc's `malloc_conf`, a `const char *`, as a static that a binary exports.
 ///
@@ -54,6 +63,49 @@ pub fn settings() -> Settings {
         background_thread: read(c"opt.background_thread"),
         cache_oblivious: read(c"opt.cache_oblivious"),
         profiling: read(c"opt.prof"),
+        sampling: read(c"prof.active"),
+        sample_interval: interval(),
+    }
+}
+
+/// One in so many bytes is sampled, where a jemalloc knows profiles at all.
+fn interval() -> Option<u64> {
+    let power = Key::<usize>::resolve(c"prof.lg_sample")?.read().ok()?;
+    1_u64.checked_shl(u32::try_from(power).ok()?)
+}
+
+/// Whether a heap profile is being written: jemalloc's epoch would wait for it.
+static DUMPING: AtomicBool = AtomicBool::new(false);
+
+/// Takes heap profiles: which stacks hold how much, of the allocations that jemalloc has sampled.
+#[derive(Debug)]
+pub struct Profiler(Key<&'static CStr>);
+
+impl Profiler {
+    /// `None` where jemalloc does not serve the program, was built without profiles, or was started without `prof:true`.
+    /// [`settings`] says which.
+    pub fn resolve() -> Option<Self> {
+        let serves = matches!(probe::kind(), AllocatorKind::Jemalloc | AllocatorKind::JemallocMixed);
+        let profiles = serves && settings().profiling == Some(true);
+        Key::resolve(c"prof.dump").filter(|_| profiles).map(Self)
+    }
+
+    /// Writes the profile, in jemalloc's own format, into a file that has no name: [`platform::memory_file`].
+    ///
+    /// It takes about 6 us for each stack, on the calling thread. Meanwhile [`Sources`](crate::Sources) give the allocator's
+    /// numbers as they were before; other threads allocate, and wait where jemalloc needs the tables that are read, at the
+    /// longest for the whole time.
+    ///
+    /// # Errors
+    ///
+    /// Where jemalloc refuses, with its error code, as it does where the file cannot be written.
+    pub fn dump(&self, into: &File) -> Result<(), Reason> {
+        let fault = |code| Reason::new("prof.dump", Fault::Os(code));
+        let path = platform::path_of(into).ok_or(fault(libc::EBADF))?;
+        DUMPING.store(true, Ordering::Relaxed);
+        let dumped = self.0.write(&path);
+        DUMPING.store(false, Ordering::Relaxed);
+        dumped.map_err(fault)
     }
 }
 
@@ -88,6 +140,8 @@ pub(crate) struct Reader {
     kind: AllocatorKind,
     keys: Option<Keys>,
     availability: Availability,
+    /// What was read last.
+    last: Option<Allocator>,
 }
 
 struct Keys {
@@ -116,28 +170,27 @@ impl Reader {
     pub(crate) fn open() -> Self {
         let kind = probe::kind();
         if kind == AllocatorKind::JemallocNotInstalled {
-            return Self { kind, keys: None, availability: Availability::Absent };
+            return Self { kind, keys: None, availability: Availability::Absent, last: None };
         }
         match Keys::resolve() {
-            Ok(keys) => Self { kind, keys: Some(keys), availability: Availability::Available },
-            Err(reason) => Self { kind, keys: None, availability: Availability::Unavailable(reason) },
+            Ok(keys) => Self { kind, keys: Some(keys), availability: Availability::Available, last: None },
+            Err(reason) => Self { kind, keys: None, availability: Availability::Unavailable(reason), last: None },
         }
     }
 
     /// All numbers from one epoch.
     ///
-    /// Costs 6 to 7 us for each arena in use, and waits while a heap profile is written.
+    /// Costs 6 to 7 us for each arena in use. While a [`Profiler`] writes, which takes up to a tenth of a second, it would
+    /// wait for that, and gives what it read last instead.
     pub(crate) fn read(&mut self) -> Option<Allocator> {
-        match self.keys.as_ref()?.read() {
-            Ok(allocator) => {
-                self.availability = Availability::Available;
-                Some(allocator)
-            }
-            Err(reason) => {
-                self.availability = Availability::Unavailable(reason);
-                None
-            }
+        if self.last.is_some() && DUMPING.load(Ordering::Relaxed) {
+            return self.last;
         }
+        let read = self.keys.as_ref()?.read();
+        self.availability =
+            read.as_ref().map_or_else(|reason| Availability::Unavailable(*reason), |_| Availability::Available);
+        self.last = read.ok();
+        self.last
     }
 
     pub(crate) fn kind(&self) -> AllocatorKind {

@@ -1,7 +1,7 @@
 //! jemalloc's name space of values as typed keys: a name is resolved once, then read by number.
 #![allow(unsafe_code, reason = "mallctl is a C function that takes pointers to values of a type that the key decides")]
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr;
 
@@ -71,6 +71,27 @@ impl Key<()> {
         // and write nothing, and where the key has a value after all, they change none.
         let code = unsafe {
             sys::mallctlbymib(self.mib.as_ptr(), self.depth, ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), 0)
+        };
+        if code == 0 { Ok(()) } else { Err(code) }
+    }
+}
+
+impl Key<&CStr> {
+    /// Writes a text, or gives the error code.
+    pub(crate) fn write(&self, text: &CStr) -> Result<(), c_int> {
+        let mut text = text.as_ptr();
+        // SAFETY: jemalloc(3), mallctlbymib: `mib` holds `depth` numbers from mallctlnametomib; `newp` leads to a pointer of
+        // the size that is given, and where the key takes a text it reads that up to its zero byte and keeps none of it.
+        // Where it takes something else of this size, it reads a number.
+        let code = unsafe {
+            sys::mallctlbymib(
+                self.mib.as_ptr(),
+                self.depth,
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ptr::from_mut(&mut text).cast(),
+                size_of::<*const c_char>(),
+            )
         };
         if code == 0 { Ok(()) } else { Err(code) }
     }
