@@ -25,7 +25,7 @@ pub struct Forecast {
 /// A slice of time, and the one that goes on.
 const POINTS: usize = SLICES + 1;
 /// Of any two points.
-const PAIRS: usize = POINTS * (POINTS - 1) / 2;
+const PAIRS: usize = POINTS * SLICES / 2;
 /// Fewer points say nothing.
 const LEAST_POINTS: usize = 8;
 

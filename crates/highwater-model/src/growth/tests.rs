@@ -110,6 +110,78 @@ fn most_of_the_rise_must_be_new() {
 }
 
 #[test]
+fn growth_is_looked_for_from_72_percent_of_the_limit() {
+    let until = |height: u64| told(12 * HOUR, move |seconds| leak(12 * HOUR)(seconds).min(height));
+    assert_eq!(until(719), []);
+    assert_eq!(paces(&until(720)), [Pace::Slow]);
+}
+
+#[test]
+fn once_more_as_much_and_a_seventh_must_reach_the_limit() {
+    // From 500, a rise of 267 leaves room for 233.
+    let until = |height: u64| {
+        told(8 * HOUR, move |seconds| 500 + (300 * seconds.saturating_sub(HOUR) / (6 * HOUR)).min(height - 500))
+    };
+    assert_eq!(until(760), []);
+    assert_eq!(paces(&until(775)), [Pace::Slow]);
+}
+
+#[test]
+fn a_burst_of_hours_ago_takes_no_room() {
+    // Over within a slice, which leaves no trace in the floor.
+    let burst = |seconds: u64| seconds / MINUTE == 130;
+    let told = told(8 * HOUR, |seconds| if burst(seconds) { 950 } else { 300 + 100 * seconds / (6 * HOUR) });
+    assert_eq!(told, []);
+}
+
+#[test]
+fn growth_of_which_a_third_comes_at_once_is_a_step() {
+    // 125 in three hours, 170 at once and 205 in three hours more: never far from the line.
+    let used = |by: u64| {
+        move |seconds: u64| match seconds.saturating_sub(HOUR) {
+            early @ ..10_800 => 300 + (125 + 170 - by) * early / (3 * HOUR),
+            late => 595 + 205 * (late - 3 * HOUR) / (3 * HOUR),
+        }
+    };
+    assert_eq!(told(7 * HOUR, used(170)), []);
+    assert_eq!(paces(&told(7 * HOUR, used(100))), [Pace::Slow]);
+}
+
+#[test]
+fn growth_that_begins_late_is_told_over_the_span_in_which_it_grows() {
+    let told = told(15 * HOUR, |seconds| 300 + 160 * seconds.saturating_sub(12 * HOUR) / HOUR);
+    let [(_, growth)] = told[..] else { panic!("told {} times", told.len()) };
+    assert_eq!(growth.pace, Pace::Slow);
+    assert!(growth.span < Duration::from_secs(4 * HOUR), "{growth:?}");
+}
+
+/// What became of a rise from 1000 to 1400 over twelve slices of a second, told `seconds` ago; use is what `used` says of
+/// each slice.
+fn became(seconds: u64, used: impl Fn(u64) -> u64) -> Since {
+    let second = Duration::from_secs;
+    let mut window = Window::new(Pace::Ramp, second(SLICES as u64), second(96));
+    for at in 0..=SLICES as u64 {
+        window.observe(SinceStart::from_secs(at), Bytes::new(used(at)), Parts::of(&Sample::default()), true);
+    }
+    let rise = Rise { from: Bytes::new(1000), to: Bytes::new(1400), span: second(12), cause: Cause::Unknown };
+    window.follow(&rise, second(seconds))
+}
+
+#[test]
+fn growth_is_given_back_once_less_than_half_of_it_is_held() {
+    assert_eq!(became(1, |_| 1200), Since::GoesOn);
+    assert_eq!(became(1, |_| 1199), Since::GivenBack);
+}
+
+#[test]
+fn growth_stops_where_a_span_as_long_brings_less_than_a_quarter_of_it() {
+    let more = |by: u64| move |at: u64| if at < 23 { 1400 } else { 1400 + by };
+    assert_eq!(became(12, more(99)), Since::Stopped);
+    assert_eq!(became(12, more(100)), Since::GoesOn);
+    assert_eq!(became(11, more(0)), Since::GoesOn, "the span is not over");
+}
+
+#[test]
 fn growth_that_went_away_and_comes_back_is_told_again() {
     let paused = |seconds: u64| match seconds / HOUR {
         0..8 => 1300 + 2700 * seconds / (8 * HOUR),
@@ -178,9 +250,16 @@ fn what_is_over_when_it_is_judged_is_not_told() {
 
 #[test]
 fn growth_that_holds_for_fewer_slices_than_are_asked_is_not_told() {
-    // Three slices of the fast window are seven and a half minutes; a leak of two hours passes 72 % and stops.
-    assert_eq!(told(8 * HOUR, |seconds| leak(2 * HOUR)(seconds).min(735)), []);
-    assert_eq!(paces(&told(2 * HOUR, leak(2 * HOUR))), [Pace::Fast]);
+    // Three slices of the fast window are seven and a half minutes; a leak of two hours passes 72 % and stops. The slow
+    // window does not count as new what was held before.
+    let until = |height: u64| {
+        told(4 * HOUR, move |seconds| match seconds / HOUR {
+            0..2 => 500,
+            _ => leak(2 * HOUR)(seconds - 2 * HOUR).min(height),
+        })
+    };
+    assert_eq!(until(721), [], "two slices");
+    assert_eq!(paces(&until(735)), [Pace::Fast], "three");
 }
 
 #[test]
@@ -297,6 +376,20 @@ fn another_scope_that_stays_begins_anew() {
     let always = bound_in_turn(|_| false)[0].0;
     let moved = bound_in_turn(|seconds| seconds > always - HOUR);
     assert!(moved.iter().all(|(at, _)| *at > always + HOUR), "{moved:?}");
+}
+
+#[test]
+fn a_scope_is_left_once_another_has_bound_for_so_long() {
+    let mut scope = Scope::default();
+    let mut follow = |at: u64, scope_now: u64| {
+        let limit = limit(LIMIT).map(|limit| Limit { scope: scope_now, ..limit });
+        let sample = Sample { at: SinceStart::from_secs(at), limit, ..Sample::default() };
+        scope.follow(&sample, Duration::from_secs(60))
+    };
+    assert!(follow(0, 1) == Followed::Yes);
+    assert!(follow(59, 2) == Followed::No);
+    assert!(follow(60, 2) == Followed::Anew);
+    assert!(follow(61, 2) == Followed::Yes);
 }
 
 #[test]

@@ -233,7 +233,7 @@ impl Window {
                 None => bottom.get() as f64 * self.demand.room_without_limit,
             };
             let least = bytes.map_or(LEAST_WITHOUT_LIMIT.get() as f64, |limit| LEAST_RISE * limit);
-            let is_enough = rise > 0.0 && rise >= least && rise >= COVERS * room;
+            let is_enough = rise >= least && rise >= COVERS * room;
             let is_new = top.get() as f64 - held.get() as f64 >= NEW * rise;
             let span = floor.get(first..).unwrap_or_default();
             if is_enough && is_new && is_straight(span, bottom, rise) {
