@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::mem;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use highwater_model::{Sample, SinceStart};
+use highwater_model::{Refusal, Sample, SinceStart};
 use highwater_sources::{AllocatorKind, Options, PerProcess, Region, Sources, Stop};
 
 use crate::builder::Builder;
+use crate::capture::{Capture, CaptureError, Reply};
 use crate::event::Event;
 use crate::finished::Finished;
 use crate::identity::EpisodeHandle;
@@ -63,6 +65,8 @@ pub(crate) struct Threads {
     pub(crate) finished: Finished,
     /// Those that run callbacks and actions: a shutdown from there cannot wait for itself.
     pub(crate) of_host: Vec<ThreadId>,
+    /// Where heap profiles are asked for, where there are any.
+    pub(crate) ask: Option<SyncSender<Reply>>,
 }
 
 /// The agent of this process, for as long as it runs.
@@ -150,6 +154,35 @@ impl Agent {
         Pressure::of(&self.0.shared.pressure)
     }
 
+    /// Takes a heap profile now, with feature `heap-profile`, and waits for it up to `deadline`.
+    ///
+    /// On the agent's own thread for that: some 10 ms where a service has a few thousand stacks, of which others that
+    /// allocate wait for the part that jemalloc takes. It is told as an event, too, and written as a file where there is a
+    /// [folder](Builder::profile_folder); it takes nothing from what episodes may take.
+    ///
+    /// # Errors
+    ///
+    /// Where there are no heap profiles here, or too little is left below the limit to take one; within 2 s of another;
+    /// after the deadline; and where no agent runs.
+    pub fn capture(&self, deadline: Duration) -> Result<Arc<Capture>, CaptureError> {
+        if !self.0.shared.process.is_current() {
+            return Err(CaptureError::Ended);
+        }
+        let (reply, answer) = Reply::expected();
+        {
+            let threads = self.0.threads.lock().unwrap_or_else(PoisonError::into_inner);
+            let running = threads.as_ref().filter(|threads| threads.stop.is_some()).ok_or(CaptureError::Ended)?;
+            let busy = |reason, why: &str| CaptureError::Refused { reason, why: why.to_owned() };
+            let unavailable = || busy(Refusal::Unavailable, "none can be taken here, as was said at the start");
+            let ask = running.ask.as_ref().ok_or_else(unavailable)?;
+            ask.try_send(reply).map_err(|_| busy(Refusal::Busy, "too many wait for one"))?;
+        }
+        answer.recv_timeout(deadline).map_err(|error| match error {
+            RecvTimeoutError::Timeout => CaptureError::Late,
+            RecvTimeoutError::Disconnected => CaptureError::Ended,
+        })?
+    }
+
     /// Stops the agent: an open episode is ended as ended by shutdown, and what waits is delivered.
     ///
     /// Returns whether all of it was handed over within `deadline`; it never blocks longer. Later calls wait for the same,
@@ -227,8 +260,8 @@ impl Inner {
             return true;
         }
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Threads { stop, finished, of_host }) = &mut *threads else { return true };
-        drop(stop.take());
+        let Some(Threads { stop, finished, of_host, ask }) = &mut *threads else { return true };
+        drop((stop.take(), ask.take()));
         let finished = finished.clone();
         let is_of_host = of_host.contains(&thread::current().id());
         drop(threads);

@@ -14,6 +14,7 @@ use highwater_sources::{Availability, Options, Source, Sources, waiter};
 
 use crate::act::{self, Action, Planned, Purge};
 use crate::agent::{Agent, Threads};
+use crate::capture;
 use crate::config::{self, Config, ConfigError, Protocol};
 use crate::event::{Event, Severity};
 use crate::finished::Finished;
@@ -145,6 +146,22 @@ impl Builder {
     pub fn record(mut self, path: impl AsRef<Path>) -> Self {
         self.config.record = Some(path.as_ref().to_owned());
         self.over(&[config::RECORD], Ok(()))
+    }
+
+    /// A folder for heap profiles, in pprof's format (`HIGHWATER_PROFILE_DIR`), with feature `heap-profile`; by default none,
+    /// and the places that hold most are told all the same. It is made where it is not there, and holds at most 128 MiB, or
+    /// `HIGHWATER_PROFILE_SIZE`: of an episode the first profile, the last three and the largest.
+    pub fn profile_folder(self, folder: impl AsRef<Path>) -> Self {
+        let mut builder = self;
+        builder.config.profile_folder = Some(folder.as_ref().to_owned());
+        let set = config::profiles();
+        builder.over_one(config::PROFILE_DIR, folder.as_ref().display(), set)
+    }
+
+    /// Whether one more heap profile is taken when the agent ends (`HIGHWATER_PROFILE_AT_EXIT`), as Node.js does with
+    /// `--heap-prof`; by default not.
+    pub fn profile_at_exit(self, on: bool) -> Self {
+        self.set(config::PROFILE_AT_EXIT, if on { "true" } else { "false" })
     }
 
     /// The collector's address (`OTEL_EXPORTER_OTLP_ENDPOINT`), such as `http://localhost:4318`. One that is none is an
@@ -366,6 +383,21 @@ impl Builder {
             actor
         });
 
+        let capturing = match capture::open(&config) {
+            Some(Ok(taker)) => {
+                taker.findings().into_iter().for_each(|text| tell.say(Severity::Warn, text));
+                let done = finished.wait_for();
+                let spawned = capture::spawn(taker, &config, &shared, options.clone(), done).map(Some);
+                spawned.or_else(|error| spare(error, "no heap profile is taken").map(|()| None))?
+            }
+            Some(Err(missing)) => {
+                tell.say(Severity::Warn, missing);
+                None
+            }
+            None => None,
+        };
+        let (capturer, ask) = capturing.unzip();
+
         let (waiter, stop) = waiter();
         let watch = Watch {
             // What cannot be read at the start is told with the first sample.
@@ -375,6 +407,7 @@ impl Builder {
             peak: TrailingPeak::new(config.interval),
             pressure: Publisher::new(&shared.pressure),
             actor,
+            capturer,
             shared: Arc::clone(&shared),
             outlets: Outlets { send, tell, of_host: to_host, own_ids: exits.own_ids },
             recording,
@@ -390,7 +423,7 @@ impl Builder {
             options,
             allocator,
             subscriptions,
-            Threads { stop: Some(stop), finished, of_host },
+            Threads { stop: Some(stop), finished, of_host, ask },
         ))
     }
 }

@@ -65,6 +65,14 @@ pub(crate) struct Config {
     pub(crate) record: Option<PathBuf>,
     /// The size of a file of the recording.
     pub(crate) record_size: Bytes,
+    /// Where heap profiles are written.
+    pub(crate) profile_folder: Option<PathBuf>,
+    /// How much that folder may hold.
+    pub(crate) profile_size: Bytes,
+    /// Whether one is taken at the end.
+    pub(crate) profile_at_exit: bool,
+    /// What asks for one.
+    pub(crate) profile_signal: Option<CaptureSignal>,
     /// The level from which on jemalloc is told to give freed pages back.
     pub(crate) purge: Option<Level>,
     /// What the exporters are told, not yet held against one another.
@@ -99,6 +107,10 @@ impl Default for Config {
             report: None,
             record: None,
             record_size: Bytes::mib(16),
+            profile_folder: None,
+            profile_size: Bytes::mib(128),
+            profile_at_exit: false,
+            profile_signal: None,
             purge: None,
             exports,
             routes,
@@ -120,6 +132,13 @@ pub(crate) struct EventsTo {
     pub(crate) otlp: bool,
     /// To the service's own log.
     pub(crate) log: bool,
+}
+
+/// A signal that a host leaves to the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CaptureSignal {
+    User1,
+    User2,
 }
 
 /// Since when counters count, as it is sent.
@@ -338,6 +357,14 @@ impl Config {
         Ok(())
     }
 
+    pub(crate) fn set_profile_size(&mut self, size: Bytes) -> Result<(), String> {
+        if size < Bytes::mib(1) {
+            return Err("too small for heap profiles: write at least 1MiB".to_owned());
+        }
+        self.profile_size = size;
+        profiles()
+    }
+
     pub(crate) fn set_limit(&mut self, limit: Bytes) -> Result<(), String> {
         if limit == Bytes::ZERO {
             return Err("a limit of nothing cannot be kept: write an amount such as 512MiB".to_owned());
@@ -430,6 +457,14 @@ impl FromStr for EventsTo {
         }
         Ok(to)
     }
+}
+
+/// Whether there can be heap profiles at all.
+pub(crate) fn profiles() -> Result<(), String> {
+    if cfg!(feature = "heap-profile") {
+        return Ok(());
+    }
+    Err("needs highwater's cargo feature `heap-profile`: turn it on, or leave this out".to_owned())
 }
 
 const NORMAL: &str = "normal is not entered but returned to: set elevated, high or critical";

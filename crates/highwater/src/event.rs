@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use highwater_model::{Bytes, Cause, Change, Episode, Forecast, Growth, Level, Reason, Sample, Stay, Transition};
 use highwater_sources::Source;
 
+use crate::capture::{Capture, CaptureRefused};
 use crate::identity::{EpisodeHandle, EpisodeId, uuid};
 use crate::telemetry::{self, Value};
 
@@ -30,6 +31,10 @@ pub struct Event {
 pub enum What {
     /// The judge decided something.
     Memory(Transition),
+    /// A heap profile was taken.
+    CaptureWritten(Arc<Capture>),
+    /// A heap profile was not taken, or could not be written.
+    CaptureRefused(Arc<CaptureRefused>),
     /// A source of numbers failed; its numbers are absent from now on.
     SourceUnavailable {
         /// Which one.
@@ -158,6 +163,8 @@ impl Event {
                 Change::Growth(_) => "highwater.memory.growth.detected",
                 _ => "highwater.memory.oom_kill",
             },
+            What::CaptureWritten(_) => "highwater.capture.written",
+            What::CaptureRefused(_) => "highwater.capture.refused",
             What::SourceUnavailable { .. } => "highwater.source.unavailable",
             What::SourceRecovered { .. } => "highwater.source.recovered",
         }
@@ -179,6 +186,8 @@ impl Event {
                 Change::Ended(..) => Severity::Info,
                 _ => Severity::Error,
             },
+            What::CaptureWritten(_) => Severity::Info,
+            What::CaptureRefused(_) => Severity::Warn,
             What::SourceUnavailable { .. } => Severity::Warn,
             What::SourceRecovered { .. } => Severity::Info,
         }
@@ -187,7 +196,7 @@ impl Event {
     #[cfg(feature = "otlp")]
     pub(crate) fn priority(&self) -> Priority {
         match (&self.what, self.severity()) {
-            (What::SourceUnavailable { .. } | What::SourceRecovered { .. }, _) => Priority::Low,
+            (What::SourceUnavailable { .. } | What::SourceRecovered { .. } | What::CaptureRefused(_), _) => Priority::Low,
             (What::Memory(transition), _) if transition.reason == Reason::Heartbeat => Priority::Low,
             (_, Severity::Error) => Priority::High,
             _ => Priority::Normal,
@@ -198,6 +207,8 @@ impl Event {
     pub fn level(&self) -> Option<Level> {
         match &self.what {
             What::Memory(transition) => Some(transition.level),
+            What::CaptureWritten(capture) => Some(capture.level),
+            What::CaptureRefused(refused) => Some(refused.level),
             _ => None,
         }
     }
@@ -243,13 +254,19 @@ impl Event {
                 give("highwater.source", text(source.as_str()));
                 return;
             }
+            What::CaptureWritten(capture) => {
+                self.place(give);
+                give("highwater.reason", text(capture.trigger.as_str()));
+                capture.attributes(give);
+            }
+            What::CaptureRefused(refused) => {
+                self.place(give);
+                give("highwater.reason", text(refused.trigger.as_str()));
+                give("highwater.refusal.reason", text(refused.reason.as_str()));
+                give("highwater.why", Attribute::Text(refused.why.clone().into()));
+            }
             What::Memory(transition) => {
-                if let Some(id) = self.episode_id() {
-                    give("highwater.episode.id", Attribute::Text(id.to_string().into()));
-                }
-                if let Some(level) = self.level() {
-                    give("highwater.level", text(level.as_str()));
-                }
+                self.place(give);
                 if let Some(level) = self.previous_level() {
                     give("highwater.previous_level", text(level.as_str()));
                 }
@@ -278,6 +295,16 @@ impl Event {
         }
         for (name, value) in telemetry::evidence(&self.sample) {
             give(name, value.into());
+        }
+    }
+
+    /// Gives the episode and the level.
+    fn place(&self, give: &mut dyn FnMut(&'static str, Attribute)) {
+        if let Some(id) = self.episode_id() {
+            give("highwater.episode.id", Attribute::Text(id.to_string().into()));
+        }
+        if let Some(level) = self.level() {
+            give("highwater.level", Attribute::Text(level.as_str().into()));
         }
     }
 
@@ -328,6 +355,8 @@ impl fmt::Display for Event {
                 return write!(f, "cannot read {}: {why}; its numbers are absent", source.as_str());
             }
             What::SourceRecovered { source } => return write!(f, "{} can be read again", source.as_str()),
+            What::CaptureWritten(capture) => return capture.fmt(f),
+            What::CaptureRefused(refused) => return refused.fmt(f),
             What::Memory(transition) => transition,
         };
         match transition.change {

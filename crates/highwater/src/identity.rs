@@ -44,6 +44,13 @@ impl EpisodeId {
         Self(bytes)
     }
 
+    /// The id from its 32 hexadecimal digits.
+    #[cfg(feature = "heap-profile")]
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let is_id = text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_id.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(|id| Self(id.to_be_bytes()))
+    }
+
     /// The id as the 16 bytes of a W3C trace id.
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use highwater_model::{Bytes, Counts, Forecast, Level, Sample, SinceStart};
 
+use crate::capture::CaptureCounts;
 use crate::identity::EpisodeHandle;
 
 /// The latest sample, what was judged of it, and what it cost.
@@ -22,6 +23,8 @@ pub(crate) struct Snapshot {
     pub(crate) time_to_limit: Option<Forecast>,
     pub(crate) episode: Option<Arc<EpisodeHandle>>,
     pub(crate) counts: Counts,
+    /// What became of captures, where there are any.
+    pub(crate) captures: Option<CaptureCounts>,
     pub(crate) cost: Cost,
 }
 

@@ -22,6 +22,7 @@
 //! | `meter_provider`, `logger_provider`, `tracer_provider` | a service that has OpenTelemetry providers of its own |
 //! | [`Agent::sample`], [`Agent::status`] | a health endpoint |
 //! | [`Agent::region`] | memory outside the allocator that the program accounts for |
+//! | [`Agent::capture`] | a heap profile now |
 //! | [`Agent::pressure`] | code that asks or waits for a level: request paths, caches, [load shedding](https://docs.rs/highwater-middleware) |
 //! | [`Builder::action`], [`Builder::purge`] | what is to be done from a level on |
 //! | [`Agent::on_event`] | a program that hears what happens |
@@ -34,7 +35,8 @@
 //! collector: events as log records, episodes as spans, on the wire at once. *highwater-tell* runs what is the host's:
 //! callbacks, the log, a host's own providers, and the waking of those who wait for a level. Metrics are collected by the
 //! SDK's own thread, from the latest sample. Where there is an action or a purge, *highwater-act* runs it; with
-//! [`record`](Builder::record) *highwater-write* writes each sample to a file.
+//! [`record`](Builder::record) *highwater-write* writes each sample to a file. Where jemalloc samples the program,
+//! *highwater-capture* takes heap profiles.
 //!
 //! # Features
 //!
@@ -44,6 +46,7 @@
 //! | `opentelemetry` | on, in `otlp` | a host's own providers |
 //! | `tracing` | on | the agent's words in the service's own log, target `highwater`; without a subscriber on standard error |
 //! | `jemalloc` | off | the allocator's numbers, and [`jemalloc!`](macro@jemalloc); builds jemalloc |
+//! | `heap-profile` | off | the places that hold the memory in the event of an episode, and heap profiles as files; with jemalloc |
 //! | `grpc` | off | OTLP by gRPC: HTTP/2 over a connection that all signals share, on a thread and a small runtime of its own |
 //! | `tls` | off | `https` for both protocols, with the system's authorities or your own, and a certificate of the agent's |
 //! | `gzip` | off | requests compressed |
@@ -61,6 +64,7 @@
 //! | `HIGHWATER_LIMIT`, `_LEVEL_*`, `_HOLD_*`, `_GROWTH_*` | judgement |
 //! | `HIGHWATER_METRICS`, `_EVENTS`, `_SPAN_EVENTS`, `_REPORT` | what is told, and where |
 //! | `HIGHWATER_RECORD`, `_RECORD_SIZE` | a file with every sample, for `highwater replay` |
+//! | `HIGHWATER_PROFILE_*` | heap profiles as files, and what asks for one |
 //! | `HIGHWATER_PURGE` | what is done |
 //! | `OTEL_EXPORTER_OTLP_*`, for all signals and for one | the way to the collector |
 //! | `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_TRACES_SAMPLER`, `OTEL_METRIC_EXPORT_*` | what is sent |
@@ -79,6 +83,7 @@
 mod act;
 mod agent;
 mod builder;
+mod capture;
 mod clock;
 mod config;
 mod delivery;
@@ -112,11 +117,12 @@ mod watch;
 pub use act::Action;
 pub use agent::Agent;
 pub use builder::{Builder, StartError};
+pub use capture::{Capture, CaptureError, CaptureRefused};
 pub use config::{ConfigError, Protocol};
 pub use delivery::DeliveryState;
 pub use event::{Attribute, Event, Severity, What};
 pub use highwater_model as model;
-pub use highwater_model::{Bytes, Level, Pace, Sample, Threshold};
+pub use highwater_model::{Bytes, Level, Pace, Refusal, Sample, Threshold, Trigger};
 pub use highwater_sources::{AllocatorKind, Reason as SourceReason, Region, Source};
 pub use identity::EpisodeId;
 #[cfg(feature = "opentelemetry")]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use highwater_model::{Bytes, Cgroup, Forecast, Sample};
+use highwater_model::{Bytes, Cgroup, Forecast, Refusal, Sample};
 use highwater_sources::Regions;
 
 use crate::delivery::Delivery;
@@ -172,6 +172,8 @@ const SIGNAL: &str = "highwater.signal";
 const FAULT: &str = "system.paging.fault.type";
 const CGROUP_EVENT: &str = "container.memory.event.type";
 const STAGE: &str = "highwater.stage";
+const OUTCOME: &str = "highwater.capture.outcome";
+const REFUSAL: &str = "highwater.refusal.reason";
 
 /// The cgroup of a container: one with a limit, or of a process whose container has an id. A laptop's login slice is none.
 fn container(reading: &Reading<'_>) -> Option<Cgroup> {
@@ -465,6 +467,32 @@ pub(crate) static METRICS: &[Metric] = &[
         description: "Time for which all tasks of the cgroup were stalled on memory",
         set: Set::All,
         read: Read::Sample(|s| Some(s.cgroup?.pressure.full?.into())),
+    },
+    Metric {
+        name: "highwater.captures",
+        kind: Kind::Counter,
+        unit: "{capture}",
+        description: "Heap profiles, by what became of them; absent where there are none",
+        set: Set::All,
+        read: Read::Points(|reading, observe| {
+            let Some(captures) = reading.snapshot.captures else { return };
+            kind(observe, OUTCOME, "written", Some(captures.written));
+            kind(observe, OUTCOME, "refused", Some(captures.refused));
+            kind(observe, OUTCOME, "failed", Some(captures.failed));
+        }),
+    },
+    Metric {
+        name: "highwater.capture.refusals",
+        kind: Kind::Counter,
+        unit: "{refusal}",
+        description: "Heap profiles that were refused or failed, by the reason",
+        set: Set::All,
+        read: Read::Points(|reading, observe| {
+            let Some(captures) = reading.snapshot.captures else { return };
+            for (reason, count) in Refusal::ALL.into_iter().zip(captures.reasons) {
+                kind(observe, REFUSAL, reason.as_str(), Some(count));
+            }
+        }),
     },
     Metric {
         name: "highwater.shed.requests",

@@ -16,10 +16,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use highwater_model::{Change, Glance, Judge, Level, Reason, Sample, Schedule, SinceStart, TrailingPeak, Transition};
+use highwater_model::{Change, Glance, Judge, Level, Reason, Sample, Schedule, SinceStart, TrailingPeak, Transition, Transitions};
 use highwater_sources::{Availability, Source, Sources, Waiter, Woken};
 
 use crate::act::{Acted, Actor, Outcome};
+use crate::capture::{Capturer, Told};
 use crate::delivery::Delivery;
 use crate::event::{Event, Severity, What};
 use crate::identity::{EpisodeHandle, EpisodeId};
@@ -54,6 +55,8 @@ pub(crate) struct Watch {
     pub(crate) pressure: Publisher,
     /// Those who act, where there is something to do.
     pub(crate) actor: Option<Actor>,
+    /// Who takes heap profiles, where there are any.
+    pub(crate) capturer: Option<Capturer>,
     pub(crate) availability: [(Source, Availability); Source::COUNT],
     pub(crate) findings: Findings,
     pub(crate) schedule: Schedule,
@@ -107,6 +110,7 @@ impl Watch {
                 glance = Glance { at, used, limit };
             }
             self.tell_outcomes();
+            self.tell_captures();
             let next = now.after(self.schedule.next(&glance, glance_cost));
             match self.wait_until(next) {
                 Woken::Time => {}
@@ -174,6 +178,7 @@ impl Watch {
         if changed && events.is_empty() {
             self.outlets.tell.wake();
         }
+        self.capture(&transitions);
         if let Some(recording) = &mut self.recording {
             recording.record(&sample, |severity, text| self.outlets.tell.say(severity, text));
         }
@@ -224,6 +229,36 @@ impl Watch {
         }
     }
 
+    /// Has captured what the transitions of this sample are worth.
+    fn capture(&mut self, transitions: &Transitions) {
+        let Some(capturer) = &mut self.capturer else { return };
+        let Snapshot { sample, episode, .. } = &self.snapshot;
+        let is_calm = episode.is_none() && !self.judge.is_alert();
+        let told = capturer.follow(sample, transitions.iter(), is_calm, episode.as_ref());
+        self.tell_of_captures(told);
+    }
+
+    /// Tells what came of captures since the last look, and has those taken that were asked for.
+    fn tell_captures(&mut self) {
+        let Some(capturer) = &mut self.capturer else { return };
+        let Snapshot { sample, level, episode, .. } = &self.snapshot;
+        let told = capturer.look(sample, *level, episode.as_ref());
+        self.tell_of_captures(told);
+    }
+
+    fn tell_of_captures(&mut self, told: Vec<Told>) {
+        self.snapshot.captures = self.capturer.as_ref().map(Capturer::counts);
+        for told in told {
+            let (what, episode) = match told {
+                Told::Written(capture, episode) => (What::CaptureWritten(capture), episode),
+                Told::Refused(refused, episode) => (What::CaptureRefused(refused), episode),
+            };
+            let at = self.shared.clock.wall(self.shared.clock.now());
+            let event = Event::new(at, what, self.snapshot.sample, episode);
+            self.outlets.tell(&Arc::new(event), &self.shared.delivery);
+        }
+    }
+
     /// An event of each source that changed between readable and not: one a change.
     fn availability_events(&mut self) -> Vec<Arc<Event>> {
         let before = std::mem::replace(&mut self.availability, self.sources.availability());
@@ -241,11 +276,16 @@ impl Watch {
     /// Ends an open episode as ended by shutdown. Those who tell deliver what waits once the queues are dropped.
     fn shut_down(mut self) {
         self.tell_outcomes();
+        self.tell_captures();
         if let Some(transition) = self.judge.shut_down(self.shared.clock.now()) {
             let event = self.event(&transition);
             self.snapshot.level = Level::Normal;
             self.shared.latest.publish_last(&self.snapshot);
             self.outlets.tell(&event, &self.shared.delivery);
+        }
+        if let Some(capturer) = &mut self.capturer {
+            let told = capturer.finish(&self.snapshot.sample, self.snapshot.episode.as_ref());
+            self.tell_of_captures(told);
         }
     }
 }
@@ -350,6 +390,7 @@ mod tests {
             snapshot: Snapshot::default(),
             pressure: Publisher::new(&shared.pressure),
             actor: None,
+            capturer: None,
             availability: Source::ALL.map(|source| (source, Availability::Absent)),
             findings: Findings::new(rules.levels, None),
             schedule: Schedule::new(rules.levels),

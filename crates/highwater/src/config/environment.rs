@@ -25,6 +25,10 @@ pub(crate) const SPAN_EVENTS: &str = "HIGHWATER_SPAN_EVENTS";
 pub(crate) const REPORT: &str = "HIGHWATER_REPORT";
 pub(crate) const RECORD: &str = "HIGHWATER_RECORD";
 pub(crate) const RECORD_SIZE: &str = "HIGHWATER_RECORD_SIZE";
+pub(crate) const PROFILE_DIR: &str = "HIGHWATER_PROFILE_DIR";
+pub(crate) const PROFILE_SIZE: &str = "HIGHWATER_PROFILE_SIZE";
+pub(crate) const PROFILE_AT_EXIT: &str = "HIGHWATER_PROFILE_AT_EXIT";
+pub(crate) const PROFILE_SIGNAL: &str = "HIGHWATER_PROFILE_SIGNAL";
 pub(crate) const PURGE: &str = "HIGHWATER_PURGE";
 pub(crate) const HOLD_LEAVE: &str = "HIGHWATER_HOLD_LEAVE";
 pub(crate) const WARM_UP: &str = "HIGHWATER_GROWTH_WARM_UP";
@@ -158,6 +162,42 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
         meaning: "how large that file gets, from `64KiB`, before it takes the place of the other; a day has about 11 MiB \
                   (default: `16MiB`)",
         read: |config, text| config.set_record_size(super::parse(text)?),
+    },
+    Variable {
+        name: PROFILE_DIR,
+        meaning: "with feature `heap-profile`: a folder for heap profiles, in pprof's format; without one the places that \
+                  hold most are told all the same (default: none)",
+        read: |config, text| {
+            config.profile_folder = Some(text.into());
+            super::profiles()
+        },
+    },
+    Variable {
+        name: PROFILE_SIZE,
+        meaning: "how much that folder may hold, from `1MiB` (default: `128MiB`)",
+        read: |config, text| config.set_profile_size(super::parse(text)?),
+    },
+    Variable {
+        name: PROFILE_AT_EXIT,
+        meaning: "`true`: one more profile when the agent ends (default: `false`)",
+        read: |config, text| {
+            config.profile_at_exit = text::boolean(text)?;
+            if config.profile_at_exit { super::profiles() } else { Ok(()) }
+        },
+    },
+    Variable {
+        name: PROFILE_SIGNAL,
+        meaning: "a signal that asks for a profile, `SIGUSR1` or `SIGUSR2`, in place of what it did; or `none` (default: \
+                  `none`)",
+        read: |config, text| {
+            config.profile_signal = match text {
+                "SIGUSR1" => Some(CaptureSignal::User1),
+                "SIGUSR2" => Some(CaptureSignal::User2),
+                "none" => None,
+                _ => return Err("not a signal that a program has to give away: write SIGUSR1, SIGUSR2 or none".to_owned()),
+            };
+            if config.profile_signal.is_some() { super::profiles() } else { Ok(()) }
+        },
     },
     Variable {
         name: PURGE,

@@ -15,6 +15,7 @@ use highwater_model::{Change, Episode, Level, Reason, Stay, Transition};
 
 use super::int;
 use crate::act::Acted;
+use crate::capture::Capture;
 use crate::event::{Attribute, Event, What, episode_attributes};
 use crate::identity::EpisodeId;
 
@@ -75,6 +76,14 @@ impl<T: Tracer> EpisodeSpans<T> {
         self.tracer.build_with_context(builder, &parent).end_with_timestamp(to);
     }
 
+    /// Also where the episode is over.
+    fn captured(&self, event: &Event, capture: &Capture) {
+        let Some(root) = event.episode().and_then(|episode| episode.root.get()) else { return };
+        let mut attributes = vec![KeyValue::new("highwater.level", capture.level.as_str())];
+        capture.attributes(&mut |name, value| attributes.push(key_value(name, value)));
+        self.child_of(root, "heap profile", event.wall(capture.from), event.wall(capture.to), attributes);
+    }
+
     fn stay(&self, event: &Event, stay: Stay) {
         let name = match stay.level {
             Level::Normal | Level::Elevated => "memory elevated",
@@ -127,7 +136,11 @@ where
     }
 
     fn leave(&mut self, event: &Event) {
-        let What::Memory(transition) = event.what() else { return };
+        let transition = match event.what() {
+            What::Memory(transition) => transition,
+            What::CaptureWritten(capture) => return self.captured(event, capture),
+            _ => return,
+        };
         match transition.change {
             Change::Begun(episode) => {
                 self.child("memory episode begun", event.wall(episode.began), event.at(), attributes(event));

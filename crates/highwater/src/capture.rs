@@ -1,0 +1,409 @@
+//! Capture: which places of the program hold the memory, asked of jemalloc where an episode makes it worth knowing.
+//!
+//! The watch thread decides, by the model's rules, and goes on. *highwater-capture*, which exists only where jemalloc samples
+//! the program, has the profile written into memory, sums it up, and writes the file where there is a folder for it. What
+//! came of it goes back to the watch thread, which tells it: the sites stand in the event itself, so that nobody has to
+//! fetch a file from a process that may be gone. What is held in the calm is captured too, at the start and every half
+//! hour, and told nobody: it is what later captures are compared with.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `taker` | one profile: dump, names, sites, file (feature `heap-profile`) |
+//! | `folder` | the files: their names, how many, how large |
+//! | `desk` | those who ask: the program, a signal |
+
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use highwater_model::{Bytes, Captures, Level, Refusal, Sample, SinceStart, Transition, Trigger};
+use highwater_sources::{Options, Sources};
+
+use crate::config::Config;
+use crate::event::Attribute;
+use crate::finished::Running;
+use crate::identity::EpisodeHandle;
+use crate::shared::Shared;
+use crate::site::Site;
+
+use desk::Desk;
+pub(crate) use desk::Reply;
+use taker::Taker;
+
+mod desk;
+#[cfg(feature = "heap-profile")]
+mod folder;
+#[cfg_attr(not(feature = "heap-profile"), path = "capture/taker_disabled.rs")]
+mod taker;
+
+/// How many orders wait: one. What comes while a capture is taken and another waits is refused.
+const ORDERS: usize = 1;
+/// How many outcomes wait for the watch thread: those of all orders.
+const OUTCOMES: usize = ORDERS + 2;
+/// For the capture at the end.
+const EXIT: Duration = Duration::from_secs(5);
+
+/// A heap profile that was taken.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Capture {
+    /// What asked for it.
+    pub trigger: Trigger,
+    /// The level at that moment.
+    pub level: Level,
+    /// The places that hold most, the largest first: ten, and up to three more that grew more than one of these.
+    pub sites: Vec<Site>,
+    /// What all places hold together: an estimate from samples.
+    pub bytes: Bytes,
+    /// Of so many stacks.
+    pub stacks: u64,
+    /// The profile as a file in pprof's format, where there is a folder for it.
+    pub file: Option<PathBuf>,
+    /// The size of that file.
+    pub size: Option<Bytes>,
+    /// How long it took.
+    pub duration: Duration,
+    /// The resident set size before and after.
+    pub rss: Option<[Bytes; 2]>,
+    pub(crate) from: SinceStart,
+    pub(crate) to: SinceStart,
+}
+
+impl Capture {
+    /// Gives each attribute of its event and of its span, under its name.
+    pub(crate) fn attributes(&self, give: &mut dyn FnMut(&'static str, Attribute)) {
+        if let Some(file) = &self.file {
+            give("highwater.capture.file", Attribute::Text(file.display().to_string().into()));
+        }
+        if let Some(size) = self.size {
+            give("highwater.capture.size", Attribute::Int(size.get()));
+        }
+        give("highwater.capture.duration", Attribute::Double(self.duration.as_secs_f64()));
+        if !self.sites.is_empty() {
+            give("highwater.capture.sites", Attribute::Maps(self.sites.iter().map(Site::attributes).collect()));
+        }
+        if let Some([before, after]) = self.rss {
+            let signed = |bytes: Bytes| i64::try_from(bytes.get()).unwrap_or(i64::MAX);
+            give("highwater.rss_delta", Attribute::Difference(signed(after).saturating_sub(signed(before))));
+        }
+    }
+}
+
+/// Why there is no heap profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CaptureError {
+    /// It was refused, or failed.
+    Refused {
+        /// The reason, of a closed list.
+        reason: Refusal,
+        /// The same in words.
+        why: String,
+    },
+    /// It was not there within the deadline. It may still be taken, and is told then.
+    Late,
+    /// The agent has ended, or does not run.
+    Ended,
+}
+
+impl fmt::Display for CaptureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { why, .. } => write!(f, "no heap profile: {why}"),
+            Self::Late => f.write_str("no heap profile within the deadline"),
+            Self::Ended => f.write_str("no heap profile: the agent does not run"),
+        }
+    }
+}
+
+impl std::error::Error for CaptureError {}
+
+/// "heap profile in 8ms: 312MiB in 312 objects by demo::hoard::Hoard::allocate, 98 % of 318MiB; /profiles/..pb.gz".
+impl fmt::Display for Capture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = Duration::from_millis(u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX));
+        write!(f, "heap profile in {}: ", humantime::format_duration(millis))?;
+        match self.sites.first() {
+            Some(first) => {
+                let share = first.bytes.ratio_of(self.bytes).unwrap_or_default() * 100.0;
+                write!(f, "{first}, {share:.0} % of {}", self.bytes)?;
+            }
+            None => f.write_str("nothing was sampled")?,
+        }
+        self.file.as_ref().map_or(Ok(()), |file| write!(f, "; {}", file.display()))
+    }
+}
+
+/// A heap profile that was not taken, or could not be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CaptureRefused {
+    /// What asked for it.
+    pub trigger: Trigger,
+    /// The level at that moment.
+    pub level: Level,
+    /// Why, of a closed list.
+    pub reason: Refusal,
+    /// The same in words.
+    pub why: String,
+}
+
+impl fmt::Display for CaptureRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no heap profile: {}", self.why)
+    }
+}
+
+/// What became of captures so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CaptureCounts {
+    pub(crate) written: u64,
+    pub(crate) refused: u64,
+    pub(crate) failed: u64,
+    /// In the order of [`Refusal::ALL`], those that failed included.
+    pub(crate) reasons: [u64; Refusal::ALL.len()],
+}
+
+impl CaptureCounts {
+    fn refuse(&mut self, reason: Refusal) {
+        let counted = Refusal::ALL.into_iter().zip(&mut self.reasons).find(|(known, _)| *known == reason);
+        if let Some((_, count)) = counted {
+            *count = count.saturating_add(1);
+        }
+    }
+}
+
+/// What is to be told of captures.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Written(Arc<Capture>, Option<Arc<EpisodeHandle>>),
+    Refused(Arc<CaptureRefused>, Option<Arc<EpisodeHandle>>),
+}
+
+/// One capture that is to be taken.
+#[derive(Debug)]
+struct Order {
+    /// `None`: the calm, for comparison.
+    trigger: Option<Trigger>,
+    level: Level,
+    used: Option<Bytes>,
+    episode: Option<Arc<EpisodeHandle>>,
+    reply: Option<Reply>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+struct Outcome {
+    order: Order,
+    result: Result<Capture, (Refusal, String)>,
+    /// The size of the dump.
+    dump: Option<Bytes>,
+}
+
+/// The watch thread's end: when it is dropped, the thread ends after the capture that is being taken.
+#[derive(Debug)]
+pub(crate) struct Capturer {
+    orders: SyncSender<Order>,
+    outcomes: Receiver<Outcome>,
+    desk: Desk,
+    captures: Captures,
+    /// The size of the last dump.
+    dump: Bytes,
+    counts: CaptureCounts,
+    at_exit: bool,
+}
+
+impl Capturer {
+    /// Decides about a sample that was judged: what its transitions want, or the calm. Gives what is refused.
+    pub(crate) fn follow<'a>(
+        &mut self,
+        sample: &Sample,
+        transitions: impl Iterator<Item = &'a Transition>,
+        is_calm: bool,
+        episode: Option<&Arc<EpisodeHandle>>,
+    ) -> Vec<Told> {
+        self.captures.observe(sample);
+        let mut told = Vec::new();
+        for transition in transitions {
+            if let Some(trigger) = self.captures.wanted(transition, sample) {
+                let level = transition.level;
+                told.extend(self.order(trigger, level, sample, episode, None));
+            }
+        }
+        if is_calm && self.captures.wants_calm(sample.at) && self.captures.decide_calm(sample, self.dump).is_ok() {
+            let order = Order { trigger: None, level: Level::Normal, used: sample.used, episode: None, reply: None };
+            let _ = self.orders.try_send(order);
+        }
+        told
+    }
+
+    /// What came of captures since the last look, and of what was asked for.
+    pub(crate) fn look(&mut self, sample: &Sample, level: Level, episode: Option<&Arc<EpisodeHandle>>) -> Vec<Told> {
+        let mut told = Vec::new();
+        while let Ok(outcome) = self.outcomes.try_recv() {
+            told.extend(self.tell(outcome));
+        }
+        while let Some(reply) = self.desk.asked() {
+            told.extend(self.order(Trigger::Request, level, sample, episode, reply));
+        }
+        told
+    }
+
+    /// Takes a last capture, where that was asked for, and waits for those that are being taken.
+    pub(crate) fn finish(&mut self, sample: &Sample, episode: Option<&Arc<EpisodeHandle>>) -> Vec<Told> {
+        let mut told = Vec::new();
+        if self.at_exit {
+            told.extend(self.order(Trigger::Exit, Level::Normal, sample, episode, None));
+            while let Ok(outcome) = self.outcomes.recv_timeout(EXIT) {
+                let is_last = outcome.order.trigger == Some(Trigger::Exit);
+                told.extend(self.tell(outcome));
+                if is_last {
+                    break;
+                }
+            }
+        }
+        told
+    }
+
+    pub(crate) fn counts(&self) -> CaptureCounts {
+        self.counts
+    }
+
+    /// Hands an order over, unless it is refused.
+    fn order(
+        &mut self,
+        trigger: Trigger,
+        level: Level,
+        sample: &Sample,
+        episode: Option<&Arc<EpisodeHandle>>,
+        reply: Option<Reply>,
+    ) -> Option<Told> {
+        let order = Order { trigger: Some(trigger), level, used: sample.used, episode: episode.cloned(), reply };
+        let (reason, order) = match self.captures.decide(trigger, sample, self.dump) {
+            Err(reason) => (reason, order),
+            Ok(()) => match self.orders.try_send(order) {
+                Ok(()) => return None,
+                Err(TrySendError::Full(order)) => (Refusal::Busy, order),
+                Err(TrySendError::Disconnected(order)) => (Refusal::Unavailable, order),
+            },
+        };
+        self.counts.refused = self.counts.refused.saturating_add(1);
+        Some(self.refuse(order, trigger, reason, in_words(reason).to_owned()))
+    }
+
+    fn tell(&mut self, outcome: Outcome) -> Option<Told> {
+        let Outcome { mut order, result, dump } = outcome;
+        self.dump = dump.unwrap_or(self.dump);
+        // Of the calm nobody hears.
+        let trigger = order.trigger?;
+        match result {
+            Ok(capture) => {
+                self.counts.written = self.counts.written.saturating_add(1);
+                let capture = Arc::new(capture);
+                if let Some(reply) = &order.reply {
+                    reply.send(Ok(Arc::clone(&capture)));
+                }
+                Some(Told::Written(capture, order.episode.take()))
+            }
+            Err((reason, why)) => {
+                self.counts.failed = self.counts.failed.saturating_add(1);
+                Some(self.refuse(order, trigger, reason, why))
+            }
+        }
+    }
+
+    fn refuse(&mut self, order: Order, trigger: Trigger, reason: Refusal, why: String) -> Told {
+        self.counts.refuse(reason);
+        if let Some(reply) = &order.reply {
+            reply.send(Err(CaptureError::Refused { reason, why: why.clone() }));
+        }
+        Told::Refused(Arc::new(CaptureRefused { trigger, level: order.level, reason, why }), order.episode)
+    }
+}
+
+/// Why, for a person.
+fn in_words(reason: Refusal) -> &'static str {
+    match reason {
+        Refusal::Budget => "as many were taken as an hour or a day has",
+        Refusal::Headroom => "what is left below the limit is needed more",
+        Refusal::Disk => "the disk has no room",
+        Refusal::Stall => "the processes of the cgroup stand still for want of memory",
+        Refusal::OtherProcess => "other processes hold most of the memory",
+        Refusal::Busy => "another one is being taken, or was only just",
+        _ => "there are no heap profiles here",
+    }
+}
+
+/// What takes heap profiles: `None` where nobody has asked for them, and in its place why there are none.
+pub(crate) fn open(config: &Config) -> Option<Result<Taker, String>> {
+    Taker::open(config.profile_folder.clone(), config.profile_size)
+}
+
+/// Starts the thread that takes captures; it drops `done` last. Programs ask through the way that is returned.
+pub(crate) fn spawn(
+    mut taker: Taker,
+    config: &Config,
+    shared: &Arc<Shared>,
+    options: Options,
+    done: Running,
+) -> io::Result<(Capturer, SyncSender<Reply>)> {
+    let (orders, taken) = sync_channel::<Order>(ORDERS);
+    let (tell, outcomes) = sync_channel(OUTCOMES);
+    let (desk, ask) = Desk::open(config.profile_signal)?;
+    let mut captures = Captures::default();
+    taker.earlier().into_iter().for_each(|ago| captures.remember(ago));
+    let shared = Arc::clone(shared);
+    thread::Builder::new().name("highwater-capture".to_owned()).spawn(move || {
+        // Opened beforehand: under pressure there may be no descriptor left.
+        let mut sources = Sources::open(options, Arc::clone(&shared.regions));
+        while let Ok(order) = taken.recv() {
+            let mut take = || take(&mut taker, &mut sources, &shared, &order);
+            let (result, dump) = catch_unwind(AssertUnwindSafe(&mut take)).unwrap_or_else(|_| {
+                let why = "the profile could not be read: the reader panicked".to_owned();
+                (Err((Refusal::Unavailable, why)), None)
+            });
+            // Where nobody listens any more, it stays untold.
+            let _ = tell.try_send(Outcome { order, result, dump });
+        }
+        drop(done);
+    })?;
+    let (dump, counts, at_exit) = (Bytes::ZERO, CaptureCounts::default(), config.profile_at_exit);
+    let capturer = Capturer { orders, outcomes, desk, captures, dump, counts, at_exit };
+    Ok((capturer, ask))
+}
+
+/// One capture, measured.
+fn take(
+    taker: &mut Taker,
+    sources: &mut Sources,
+    shared: &Shared,
+    order: &Order,
+) -> (Result<Capture, (Refusal, String)>, Option<Bytes>) {
+    let from = shared.clock.now();
+    let before = sources.sample(from).process.rss;
+    let (taken, dump) = taker.take(order);
+    let to = shared.clock.now();
+    let after = sources.sample(to).process.rss;
+    let capture = taken.map(|taken| Capture {
+        trigger: order.trigger.unwrap_or(Trigger::Request),
+        level: order.level,
+        sites: taken.sites,
+        bytes: taken.bytes,
+        stacks: taken.stacks,
+        file: taken.file,
+        size: taken.size,
+        duration: to.since(from),
+        rss: before.zip(after).map(|(before, after)| [before, after]),
+        from,
+        to,
+    });
+    (capture, dump)
+}
+
+#[cfg(all(test, feature = "heap-profile"))]
+mod tests;

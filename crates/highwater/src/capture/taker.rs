@@ -1,0 +1,139 @@
+//! One profile: jemalloc writes it into memory, it is named and summed up there, and the file is written where there is a
+//! folder.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use highwater_model::{Bytes, Refusal};
+use highwater_profile::{Analysis, Baseline, Opener};
+use highwater_sources::jemalloc::{self, Profiler};
+use highwater_sources::platform;
+
+use super::Order;
+use super::folder::{Folder, Stored};
+use crate::clock::Clock;
+use crate::site::Site;
+
+/// In the event: as many as a person reads.
+const SITES: usize = 10;
+/// Of those that grew most, beside the largest.
+const GROWN: usize = 3;
+
+/// Takes profiles.
+#[derive(Debug)]
+pub(crate) struct Taker {
+    profiler: Profiler,
+    folder: Option<Folder>,
+    /// What was held in the calm.
+    calm: Option<Baseline>,
+    /// Where the kernel shows the program that runs.
+    opener: Opener,
+}
+
+/// A profile that was taken.
+pub(super) struct Taken {
+    pub(super) sites: Vec<Site>,
+    pub(super) bytes: Bytes,
+    pub(super) stacks: u64,
+    pub(super) file: Option<PathBuf>,
+    pub(super) size: Option<Bytes>,
+}
+
+impl Taker {
+    /// `Err` says why there are no profiles.
+    pub(crate) fn open(folder: Option<PathBuf>, most: Bytes) -> Option<Result<Self, String>> {
+        Some(Profiler::resolve().ok_or_else(missing).map(|profiler| Self {
+            profiler,
+            folder: folder.map(|folder| Folder::new(folder, most)),
+            calm: None,
+            opener: Opener::new("/proc/self/exe"),
+        }))
+    }
+
+    /// What is to be said at the start.
+    pub(crate) fn findings(&self) -> Vec<String> {
+        let inactive = (jemalloc::settings().sampling == Some(false)).then(|| INACTIVE.to_owned());
+        inactive.into_iter().chain(self.folder.as_ref().and_then(Folder::trouble)).collect()
+    }
+
+    /// How long ago captures were taken that files tell of.
+    pub(crate) fn earlier(&self) -> Vec<std::time::Duration> {
+        self.folder.as_ref().map(|folder| folder.ages(Clock::date())).unwrap_or_default()
+    }
+
+    /// Takes one. The size of its dump goes with it, where there is one.
+    pub(super) fn take(&mut self, order: &Order) -> (Result<Taken, (Refusal, String)>, Option<Bytes>) {
+        let unavailable = |error: &dyn std::fmt::Display| (Refusal::Unavailable, error.to_string());
+        let dump = match platform::memory_file() {
+            Ok(file) => file,
+            Err(error) => return (Err(unavailable(&error)), None),
+        };
+        if let Err(reason) = self.profiler.dump(&dump) {
+            return (Err(unavailable(&reason)), None);
+        }
+        let size = dump.metadata().map(|metadata| Bytes::new(metadata.len())).ok();
+        let analysis = Analysis::of(dump, &mut self.opener).map_err(|error| unavailable(&error));
+        (analysis.and_then(|analysis| self.sum_up(analysis, order)), size)
+    }
+
+    fn sum_up(&mut self, mut analysis: Analysis<File>, order: &Order) -> Result<Taken, (Refusal, String)> {
+        let mut taken = Taken {
+            sites: Vec::new(),
+            bytes: Bytes::new(analysis.bytes()),
+            stacks: analysis.stacks(),
+            file: None,
+            size: None,
+        };
+        let Some(trigger) = order.trigger else {
+            self.calm = Some(analysis.baseline());
+            return Ok(taken);
+        };
+        let mut sites = analysis.sites(SITES, self.calm.as_ref());
+        if let Some(calm) = &self.calm {
+            let grown = analysis.grown(GROWN, calm);
+            let more: Vec<_> = grown.into_iter().filter(|site| !sites.contains(site)).collect();
+            sites.extend(more);
+        }
+        taken.sites = sites.into_iter().map(site).collect();
+        let Some(folder) = &mut self.folder else { return Ok(taken) };
+        let now = Clock::date();
+        let name = Stored {
+            time: now,
+            process: std::process::id(),
+            episode: order.episode.as_ref().and_then(|episode| episode.id.get().copied()),
+            level: order.level,
+            bytes: order.used.unwrap_or(taken.bytes),
+        };
+        let at_end = trigger == highwater_model::Trigger::Exit;
+        let (file, size) = folder
+            .write(&name, at_end, |out| analysis.write_pprof(out, now).map(drop))
+            .map_err(|error| (Refusal::Disk, format!("the profile cannot be written to {error}")))?;
+        (taken.file, taken.size) = (Some(file), Some(size));
+        Ok(taken)
+    }
+}
+
+/// The site of the profile's reader, as ours.
+fn site(site: highwater_profile::Site) -> Site {
+    let highwater_profile::Site { function, module, build_id, offset, bytes, objects, grown, .. } = site;
+    Site { function, module, build_id, offset, bytes: Bytes::new(bytes), objects, grown }
+}
+
+const INACTIVE: &str = "heap profiles show nothing: jemalloc does not sample now (prof_active:false in its settings)";
+
+/// Why there are no profiles, and what would give them.
+fn missing() -> String {
+    let why = match jemalloc::settings().profiling {
+        _ if !jemalloc_serves() => "jemalloc does not serve the program: `highwater::jemalloc!();` in the binary's main.rs installs it",
+        None => "this jemalloc is built without them: another crate has chosen it, or its library was given to the build",
+        Some(_) => {
+            "jemalloc was started without them: `highwater::jemalloc!();` in place of the line that installs it turns them \
+             on, and so does _RJEM_MALLOC_CONF=prof:true,lg_prof_sample:19 in the environment"
+        }
+    };
+    format!("there are no heap profiles: {why}")
+}
+
+fn jemalloc_serves() -> bool {
+    jemalloc::Purge::resolve().is_some()
+}

@@ -1,0 +1,39 @@
+//! Without feature `heap-profile`: nothing takes a profile, and nobody hears of it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use highwater_model::{Bytes, Refusal};
+
+use super::Order;
+use crate::site::Site;
+
+/// Takes nothing.
+pub(crate) enum Taker {}
+
+/// A profile that was taken.
+pub(super) struct Taken {
+    pub(super) sites: Vec<Site>,
+    pub(super) bytes: Bytes,
+    pub(super) stacks: u64,
+    pub(super) file: Option<PathBuf>,
+    pub(super) size: Option<Bytes>,
+}
+
+impl Taker {
+    pub(crate) fn open(_: Option<PathBuf>, _: Bytes) -> Option<Result<Self, String>> {
+        None
+    }
+
+    pub(crate) fn findings(&self) -> Vec<String> {
+        match *self {}
+    }
+
+    pub(super) fn earlier(&self) -> Vec<Duration> {
+        match *self {}
+    }
+
+    pub(super) fn take(&mut self, _: &Order) -> (Result<Taken, (Refusal, String)>, Option<Bytes>) {
+        match *self {}
+    }
+}
