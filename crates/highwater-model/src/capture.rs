@@ -16,7 +16,7 @@ use crate::{Bytes, Change, Level, Reason, Sample, SinceStart, Transition};
 pub struct Captures {
     /// The last that counted, oldest first; in seconds since the start, those of earlier runs before 0.
     counted: [Option<i64>; Self::MOST_A_DAY],
-    /// When the last of any kind was allowed.
+    /// When the last was allowed, the calm apart.
     last: Option<SinceStart>,
     /// Levels of the episode of which there is a capture: elevated, high, critical.
     levels: [bool; 3],
@@ -112,10 +112,10 @@ impl Captures {
         self.calm.is_none_or(|calm| at.since(calm) >= Self::CALM)
     }
 
-    /// Decides about the calm: it needs room, and counts for nothing.
+    /// Decides about the calm: it needs room, and counts for nothing, so that an episode right after it has a capture.
     pub fn decide_calm(&mut self, sample: &Sample, dump: Bytes) -> Result<(), Refusal> {
         self.has_room(sample, dump)?;
-        (self.calm, self.last) = (Some(sample.at), Some(sample.at));
+        self.calm = Some(sample.at);
         Ok(())
     }
 

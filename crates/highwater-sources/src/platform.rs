@@ -73,7 +73,7 @@ pub fn memory_file() -> io::Result<File> {
 
 /// A path by which the file can be opened again in this process, whether it has a name or not.
 #[cfg(unix)]
-pub(crate) fn path_of(file: &File) -> Option<CString> {
+pub fn path_of(file: &File) -> Option<CString> {
     use std::os::fd::AsRawFd;
 
     CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()
@@ -163,7 +163,8 @@ mod elsewhere {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(crate) fn path_of(_: &File) -> Option<std::ffi::CString> {
+    /// There is none.
+    pub fn path_of(_: &File) -> Option<std::ffi::CString> {
         None
     }
 
@@ -173,6 +174,6 @@ mod elsewhere {
     }
 }
 #[cfg(not(unix))]
-pub(crate) use elsewhere::{clock_ticks, inode, page_size, path_of, read_from_start};
+pub(crate) use elsewhere::{clock_ticks, inode, page_size, read_from_start};
 #[cfg(not(unix))]
-pub use elsewhere::{free_space, lock, stands_at, write_to_stderr};
+pub use elsewhere::{free_space, lock, path_of, stands_at, write_to_stderr};

@@ -49,7 +49,7 @@ const OUTCOMES: usize = ORDERS + 2;
 const EXIT: Duration = Duration::from_secs(5);
 
 /// A heap profile that was taken.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Capture {
     /// What asked for it.
@@ -187,6 +187,7 @@ pub(crate) enum Told {
 
 /// One capture that is to be taken.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "heap-profile"), allow(dead_code, reason = "only what takes a profile reads all of it"))]
 struct Order {
     /// `None`: the calm, for comparison.
     trigger: Option<Trigger>,
@@ -293,7 +294,9 @@ impl Capturer {
             },
         };
         self.counts.refused = self.counts.refused.saturating_add(1);
-        Some(self.refuse(order, trigger, reason, in_words(reason).to_owned()))
+        // A program that asked has its answer, and may ask as often as it likes.
+        let is_answered = order.reply.is_some();
+        Some(self.refuse(order, trigger, reason, in_words(reason).to_owned())).filter(|_| !is_answered)
     }
 
     fn tell(&mut self, outcome: Outcome) -> Option<Told> {

@@ -196,7 +196,9 @@ impl Event {
     #[cfg(feature = "otlp")]
     pub(crate) fn priority(&self) -> Priority {
         match (&self.what, self.severity()) {
-            (What::SourceUnavailable { .. } | What::SourceRecovered { .. } | What::CaptureRefused(_), _) => Priority::Low,
+            (What::SourceUnavailable { .. } | What::SourceRecovered { .. } | What::CaptureRefused(_), _) => {
+                Priority::Low
+            }
             (What::Memory(transition), _) if transition.reason == Reason::Heartbeat => Priority::Low,
             (_, Severity::Error) => Priority::High,
             _ => Priority::Normal,

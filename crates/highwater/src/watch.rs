@@ -16,7 +16,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use highwater_model::{Change, Glance, Judge, Level, Reason, Sample, Schedule, SinceStart, TrailingPeak, Transition, Transitions};
+use highwater_model::{
+    Change, Glance, Judge, Level, Reason, Sample, Schedule, SinceStart, TrailingPeak, Transition, Transitions,
+};
 use highwater_sources::{Availability, Source, Sources, Waiter, Woken};
 
 use crate::act::{Acted, Actor, Outcome};

@@ -53,7 +53,8 @@ impl Folder {
     /// What would keep a file from being written, found out by writing one.
     pub(super) fn trouble(&self) -> Option<String> {
         let probe = self.path.join(format!(".{}{UNFINISHED}", std::process::id()));
-        let tried = fs::create_dir_all(&self.path).and_then(|()| File::create(&probe)).and_then(|_| fs::remove_file(&probe));
+        let tried =
+            fs::create_dir_all(&self.path).and_then(|()| File::create(&probe)).and_then(|_| fs::remove_file(&probe));
         let error = tried.err()?;
         Some(format!("heap profiles cannot be written to {}: {error} (HIGHWATER_PROFILE_DIR)", self.path.display()))
     }
@@ -74,13 +75,16 @@ impl Folder {
     ) -> Result<(PathBuf, Bytes), String> {
         let path = self.path.join(name.to_string());
         let unfinished = self.path.join(format!(".{name}{UNFINISHED}"));
-        let mut written = || {
+        let written = || {
             fs::create_dir_all(&self.path)?;
             let free = platform::free_space(&self.path).map(Bytes::new).unwrap_or(SPARE);
             if free < SPARE && !at_end {
-                return Err(io::Error::new(io::ErrorKind::StorageFull, format!("{free} are left there, {SPARE} must stay")));
+                return Err(io::Error::new(
+                    io::ErrorKind::StorageFull,
+                    format!("{free} are left there, {SPARE} must stay"),
+                ));
             }
-            Ok(File::options().write(true).create_new(true).open(&unfinished)?)
+            File::options().write(true).create_new(true).open(&unfinished)
         };
         let written = written().and_then(|file| {
             let mut out = BufWriter::new(file);
@@ -156,7 +160,12 @@ fn superfluous(files: &[(Stored, Bytes)], most: Bytes) -> Vec<usize> {
     let newest = files.len().checked_sub(1);
     let current = episodes.iter().position(|(_, indices)| indices.last().copied() == newest);
     let middle = (1..episodes.len()).filter(|place| Some(*place) != current);
-    let order = middle.map(|place| (place, 0)).chain([(0, 1)]).chain(current.map(|place| (place, 1))).chain([(0, 0)]);
+    let order = middle
+        .map(|place| (place, 0))
+        .chain([(0, 1)])
+        .chain(current.map(|place| (place, 1)))
+        .chain([(0, 0)])
+        .chain(current.map(|place| (place, 0)));
     for (place, spared) in order {
         let Some((_, indices)) = episodes.get_mut(place) else { continue };
         while held > most && indices.len() > spared {

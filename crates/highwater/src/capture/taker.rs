@@ -124,8 +124,12 @@ const INACTIVE: &str = "heap profiles show nothing: jemalloc does not sample now
 /// Why there are no profiles, and what would give them.
 fn missing() -> String {
     let why = match jemalloc::settings().profiling {
-        _ if !jemalloc_serves() => "jemalloc does not serve the program: `highwater::jemalloc!();` in the binary's main.rs installs it",
-        None => "this jemalloc is built without them: another crate has chosen it, or its library was given to the build",
+        _ if !jemalloc_serves() => {
+            "jemalloc does not serve the program: `highwater::jemalloc!();` in the binary's main.rs installs it"
+        }
+        None => {
+            "this jemalloc is built without them: another crate has chosen it, or its library was given to the build"
+        }
         Some(_) => {
             "jemalloc was started without them: `highwater::jemalloc!();` in place of the line that installs it turns them \
              on, and so does _RJEM_MALLOC_CONF=prof:true,lg_prof_sample:19 in the environment"

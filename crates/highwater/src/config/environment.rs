@@ -5,7 +5,7 @@ use std::time::Duration;
 use highwater_model::{Level, Pace};
 
 use super::route::Exporter;
-use super::{Config, Temporality, text};
+use super::{CaptureSignal, Config, Temporality, text};
 use crate::signal::Signal;
 
 /// A variable that the agent reads. Those of the exporters, under four names each, are [`super::otlp::SETTINGS`].
@@ -194,7 +194,11 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
                 "SIGUSR1" => Some(CaptureSignal::User1),
                 "SIGUSR2" => Some(CaptureSignal::User2),
                 "none" => None,
-                _ => return Err("not a signal that a program has to give away: write SIGUSR1, SIGUSR2 or none".to_owned()),
+                _ => {
+                    return Err(
+                        "not a signal that a program has to give away: write SIGUSR1, SIGUSR2 or none".to_owned()
+                    );
+                }
             };
             if config.profile_signal.is_some() { super::profiles() } else { Ok(()) }
         },

@@ -8,6 +8,7 @@ use highwater_model::{
 };
 
 use super::*;
+use crate::capture::CaptureCounts;
 
 /// A snapshot in which everything is known.
 fn full() -> Snapshot {
@@ -52,7 +53,9 @@ fn full() -> Snapshot {
         }),
         ..Sample::default()
     };
-    Snapshot { sample, peak: some(100), slope: Some(1.0), time_to_limit: Some(forecast()), ..Snapshot::default() }
+    let captures = Some(CaptureCounts::default());
+    let (peak, slope, time_to_limit) = (some(100), Some(1.0), Some(forecast()));
+    Snapshot { sample, peak, slope, time_to_limit, captures, ..Snapshot::default() }
 }
 
 /// Of a process that grows by 1 MiB a minute.
@@ -258,6 +261,8 @@ of its root span.
 | `highwater.memory.episode.ended` | INFO | normal is reached again, the episode is split after an hour, or the agent shuts down |
 | `highwater.memory.growth.detected` | WARN | memory grows steadily and does not come down: once more as much as in the window seen, and the limit is reached; again only where it had stopped |
 | `highwater.memory.oom_kill` | ERROR | the kernel killed processes of the cgroup; those within a minute are told together; those that still wait when the agent ends are in `highwater.cgroup.oom_kills` alone |
+| `highwater.capture.written` | INFO | a heap profile was taken: of a level that was entered, once an episode, and of a peak 10 % of the limit above the last one taken; at the end; on request. With feature `heap-profile` |
+| `highwater.capture.refused` | WARN | one was not taken, or its file could not be written |
 | `highwater.source.unavailable` | WARN | a source cannot be read any more; its numbers are absent |
 | `highwater.source.recovered` | INFO | it can be read again |
 
@@ -269,7 +274,7 @@ Memory events carry the sample that was judged, under the names of the metrics a
 | `highwater.episode.id` | the trace id in hex |
 | `highwater.previous_episode.id` | the same, of the first half of a split |
 | `highwater.level`, `highwater.previous_level` | normal, elevated, high, critical: now, and as it was told before |
-| `highwater.reason` | held, steep, kernel, peak, heartbeat, recovered, limit_changed, split, flapping, shutdown; of growth, the window that saw it: slow, fast, ramp |
+| `highwater.reason` | held, steep, kernel, peak, heartbeat, recovered, limit_changed, split, flapping, shutdown; of growth, the window that saw it: slow, fast, ramp; of a capture, what asked for it: level, peak, request, shutdown |
 | `highwater.cause` | heap, allocator, external, unattributed, shmem, kernel, other_process, file, unknown |
 | `highwater.limit.source` | config, cgroup, cgroup_high |
 | `highwater.ended_by` | recovered, limit_changed, split, shutdown |
@@ -277,8 +282,12 @@ Memory events carry the sample that was judged, under the names of the metrics a
 | `highwater.duration`, `highwater.time_at.elevated`, `.high`, `.critical` | s: of an ended episode, and where it is told again |
 | `highwater.growth.slope`, `highwater.growth.window` | By/s, s: of growth, and the time over which it was seen |
 | `highwater.time_to_limit.earliest`, `.likely`, `.latest` | s: of growth under a limit |
+| `highwater.capture.sites` | the ten places that hold most, and up to three more that grew more: a list of maps with `function`, `module`, `build_id`, `offset`, `bytes`, `objects`, and `grown`, By since the calm |
+| `highwater.capture.file`, `highwater.capture.size` | the profile in pprof's format, By: where there is a folder for it |
+| `highwater.capture.duration`, `highwater.rss_delta` | s; By, by how much the resident set changed meanwhile |
+| `highwater.refusal.reason` | budget, headroom, disk, stall, other_process, unavailable, busy |
 | `highwater.count` | how many were killed; how many entries of a level were counted and not told |
-| `highwater.source`, `highwater.why` | jemalloc, proc, cgroup, pressure; text |
+| `highwater.source`, `highwater.why` | jemalloc, proc, cgroup, pressure; text, also of a refusal |
 
 What happens too often *flaps*: the sixth episode of an hour, or the sixth entry of one level, has the reason `flapping`. From
 then on entries are counted and not told, and a return to normal does not end the episode; a level higher than the one told
@@ -295,6 +304,7 @@ later.
 | `memory episode` | the root: from the crossing of its first level to the moment from which normal held; peak, duration and time at each level as attributes, the events as span events, unless `HIGHWATER_SPAN_EVENTS=off` | at its end |
 | `memory episode begun` | a child from the crossing to the decision: makes an open episode visible | at once |
 | `memory elevated`, `memory high`, `memory critical` | a child for each stay at a level, as it was told: while it flaps, one stay | when the level is left |
+| `heap profile` | a child: a heap profile was taken; its attributes are those of the event, each site one text | the same as its event |
 | `purge` | a child: jemalloc was told to give freed pages back | when it is done, also after the episode |
 | `action NAME` | a child: an action of the host's, by its name | the same |
 

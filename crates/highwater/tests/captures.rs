@@ -1,0 +1,93 @@
+//! Heap profiles of a program that jemalloc samples: what is told of them, and what is written.
+
+#![allow(clippy::panic, reason = "test code, outside of test functions")]
+
+use std::hint::black_box;
+use std::io::Read;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use highwater::{Agent, Bytes, Capture, Event, Level, Refusal, Trigger, What};
+
+highwater::jemalloc!();
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[inline(never)]
+fn hoard(mib: usize) -> Vec<Vec<u8>> {
+    (0..mib).map(|_| black_box(vec![1_u8; 1 << 20])).collect()
+}
+
+fn next_capture(events: &Receiver<Event>) -> (Event, Capture) {
+    loop {
+        let Ok(event) = events.recv_timeout(PATIENCE) else { panic!("nothing is captured") };
+        if let What::CaptureWritten(capture) = event.what() {
+            let capture = Capture::clone(capture);
+            return (event, capture);
+        }
+    }
+}
+
+/// One test: there is one agent in a process.
+#[test]
+fn an_episode_a_request_and_the_end_are_captured_each_with_the_place_that_holds_the_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let profiles = folder.path().join("profiles");
+    let (tell, events) = channel();
+    let agent = Agent::builder()
+        .set("OTEL_SDK_DISABLED", "true")
+        .limit(Bytes::mib(256))
+        .hold(Level::Elevated, Duration::ZERO)
+        .profile_folder(&profiles)
+        .profile_at_exit(true)
+        .on_event(move |event| drop(tell.send(event.clone())))
+        .start()
+        .unwrap();
+
+    let held = hoard(205);
+    let (event, capture) = next_capture(&events);
+    assert!(matches!(capture.trigger, Trigger::Level(_)), "{capture:?}");
+    let first = &capture.sites[0];
+    assert!(
+        first.function.as_ref().unwrap().ends_with("captures::hoard")
+            || first.function.as_ref().unwrap().contains("hoard"),
+        "{capture:?}"
+    );
+    assert!(first.bytes > Bytes::mib(150), "{capture:?}");
+    assert!(first.module.as_ref().unwrap().starts_with("captures-"), "{capture:?}");
+    assert!(event.episode_id().is_some() && event.name() == "highwater.capture.written");
+    assert!(event.to_string().contains("hoard"), "{event}");
+
+    let file = capture.file.as_ref().unwrap();
+    let name = file.file_name().unwrap().to_str().unwrap();
+    assert!(name.contains(&event.episode_id().unwrap().to_string()) && name.ends_with(".pb.gz"), "{name}");
+    let mut start = [0; 2];
+    std::fs::File::open(file).unwrap().read_exact(&mut start).unwrap();
+    assert_eq!(start, [0x1f, 0x8b], "gzip");
+
+    // Two seconds have to lie between two captures.
+    let asked = std::iter::repeat_with(|| agent.capture(PATIENCE)).find_map(|answer| match answer {
+        Ok(capture) => Some(capture),
+        Err(highwater::CaptureError::Refused { reason: Refusal::Busy, .. }) => {
+            std::thread::yield_now();
+            None
+        }
+        Err(error) => panic!("{error}"),
+    });
+    let asked = asked.unwrap();
+    assert_eq!(asked.trigger, Trigger::Request);
+    assert!(asked.sites[0].bytes > Bytes::mib(150));
+
+    drop(held);
+    assert!(agent.shutdown(PATIENCE));
+    let last = events.try_iter().filter_map(|event| match event.what() {
+        What::CaptureWritten(capture) => Some(Capture::clone(capture)),
+        _ => None,
+    });
+    let last = last.last().unwrap();
+    assert_eq!(last.trigger, Trigger::Exit);
+    assert!(last.bytes < Bytes::mib(50), "{last:?}");
+    assert!(matches!(agent.capture(PATIENCE), Err(highwater::CaptureError::Ended)));
+    let files = std::fs::read_dir(&profiles).unwrap().count();
+    assert_eq!(files, 3, "nothing is left unfinished");
+}
