@@ -36,12 +36,13 @@ fn an_episode_is_seen_in_prometheus_jaeger_and_the_collectors_file() {
     children_fill_the_root(&trace);
 
     let records = wait::until_ok("the collector's file has the end", || {
-        let records = line.records();
+        let (records, _) = line.records_of_memory_and_of_captures();
         if records.iter().any(|record| record.name() == ENDED) { Ok(records) } else { Err(format!("{records:?}")) }
     });
     records_tell_the_episode(&records, &id, root, (from, now()));
     assert_eq!(names(&records), root.events, "the span has the same events");
     line.events_are_counted(&records);
+    line.captures_name_the_function_that_allocated(&trace);
 }
 
 impl Line {
@@ -97,6 +98,33 @@ impl Line {
         assert!(!label("process_creation_time").is_empty(), "{target:?}");
     }
 
+    fn records_of_memory_and_of_captures(&self) -> (Vec<Record>, Vec<Record>) {
+        self.records().into_iter().partition(|record| record.name().starts_with("highwater.memory."))
+    }
+
+    fn captures_name_the_function_that_allocated(&self, trace: &Trace) {
+        let (_, captures) = self.records_of_memory_and_of_captures();
+        let written: Vec<_> = captures.iter().filter(|record| record.name() == "highwater.capture.written").collect();
+        assert!(!written.is_empty(), "{captures:?}");
+        for record in &written {
+            assert_eq!(record.field("traceId"), &text(record, "highwater.episode.id"));
+            let sites = record.attribute("highwater.capture.sites").to_string();
+            assert!(sites.contains("demo::hoard::Hoard::allocate"), "{sites}");
+            assert!(record.body().contains("by demo::hoard::Hoard::allocate"), "{}", record.body());
+        }
+        let spans = trace.named("heap profile");
+        assert_eq!(spans.len(), written.len(), "{trace:?}");
+        for span in spans {
+            let sites = span.tag("highwater.capture.sites").to_string();
+            assert!(sites.contains("demo::hoard::Hoard::allocate"), "{sites}");
+            assert!(span.tag("highwater.rss_delta").is_number() && span.duration > 0, "{span:?}");
+        }
+        let captures =
+            |outcome| self.series(&format!(r#"highwater_captures_total{{highwater_capture_outcome="{outcome}"}}"#));
+        self.peers.prometheus.wait_for(&captures("written"), |value| value == written.len() as f64);
+        self.peers.prometheus.wait_for(&captures("failed"), |value| value == 0.0);
+    }
+
     /// The collector's count connector makes a metric of the events.
     fn events_are_counted(&self, records: &[Record]) {
         for name in [BEGUN, CHANGED, ENDED] {
@@ -142,7 +170,7 @@ fn children_fill_the_root(trace: &Trace) {
     let is_stay = |span: &Span| ["memory elevated", "memory high", "memory critical"].contains(&span.name.as_str());
     let mut stays = trace.spans();
     stays.retain(|span| is_stay(span));
-    assert_eq!(trace.spans().len(), stays.len() + 2, "{trace:?}");
+    assert_eq!(trace.spans().len(), stays.len() + 2 + trace.named("heap profile").len(), "{trace:?}");
     let names: Vec<_> = stays.iter().map(|stay| stay.name.as_str()).collect();
     assert_eq!(names[..3], ["memory elevated", "memory high", "memory critical"]);
     meet(stays[0].start, root.start);

@@ -55,6 +55,12 @@ const ALL: &[Metric] = &[
     ("container_memory_usage_bytes", "", &[]),
     ("container_memory_working_set_bytes", "", &[]),
     ("highwater_memory_available_bytes", "", &[]),
+    ("highwater_captures_total", "highwater_capture_outcome", &["written", "refused", "failed"]),
+    (
+        "highwater_capture_refusals_total",
+        "highwater_refusal_reason",
+        &["budget", "headroom", "disk", "stall", "other_process", "unavailable", "busy"],
+    ),
     ("highwater_watch_time_seconds_total", "highwater_stage", &["read", "judge", "tell"]),
     ("highwater_watch_rounds_total", "", &[]),
 ];
