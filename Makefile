@@ -93,6 +93,7 @@ bench: ## Measure: readings, the agent's heap and exports, the demo's throughput
 	$(CARGO) test --release -p highwater --test held_heap -- --nocapture
 	$(CARGO) test -q -p highwater-e2e --test dependencies -- --nocapture
 	$(CARGO) build --release -p demo
+	$(CARGO) build --release -p highwater-e2e --example allocating
 	$(CARGO) bench -p highwater-e2e --bench throughput
 	crates/highwater-e2e/added.sh
 

@@ -1,17 +1,4 @@
-//! The demo's throughput with the agent against the same binary with `HIGHWATER_DISABLED=true`: paired rounds, median.
-//!
-//! `cargo build --release -p demo && cargo bench -p highwater-e2e --bench throughput`. Both processes run side by side and
-//! take turns under the same load, so that what the machine does otherwise falls on both. Both run on the first processor
-//! alone, agent's threads included, and the load comes from the second, several requests at a time, so that the processor of
-//! the demo is what bounds it. The agent has its default settings and sends to a socket that takes what comes.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a program that measures"
-)]
+//! A program under load, and what it gets done.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -22,9 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const ROUNDS: usize = 200;
-/// Short, so that both of a pair see the same machine.
-const ROUND: Duration = Duration::from_millis(200);
 const CONNECTIONS: usize = 2;
 /// How many requests are under way on one connection.
 const PIPELINED: usize = 16;
@@ -32,50 +16,10 @@ const REQUEST: &[u8] = b"GET /nothing HTTP/1.1\r\nHost: demo\r\n\r\n";
 /// How each answer ends: it has no body.
 const END: &[u8] = b"\r\n\r\n";
 
-fn main() {
-    pin(std::process::id(), 1);
-    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/demo");
-    let demo = std::env::var_os("DEMO").map_or(demo, Into::into);
-    let collector = collector();
-    let (mut with, with_address) = start(&demo, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector)]);
-    let (mut without, without_address) = start(&demo, &[("HIGHWATER_DISABLED", "true")]);
-    let with_agent = || load(with.id(), with_address);
-    let without_agent = || load(without.id(), without_address);
-    with_agent();
-    without_agent();
-
-    let (mut throughput, mut work) = (Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
-        // Who goes first changes, so that a drift of the machine favours neither.
-        let (a, b) = if round % 2 == 0 {
-            let a = with_agent();
-            (a, without_agent())
-        } else {
-            let b = without_agent();
-            (with_agent(), b)
-        };
-        throughput.push(a.per_second / b.per_second);
-        work.push(a.per_cpu_second / b.per_cpu_second);
-    }
-    println!("with the agent / without, {ROUNDS} paired rounds of {} s: median (quartiles)", ROUND.as_secs_f64(),);
-    println!("requests per second             {}", quartiles(throughput));
-    println!("requests per second of its CPU  {}", quartiles(work));
-    for child in [&mut with, &mut without] {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-}
-
-fn quartiles(mut ratios: Vec<f64>) -> String {
-    ratios.sort_by(f64::total_cmp);
-    let at = |share: usize| ratios[(ratios.len() - 1) * share / 4];
-    format!("{:.4} ({:.4} to {:.4})", at(2), at(1), at(3))
-}
-
-struct Load {
-    per_second: f64,
+pub(crate) struct Load {
+    pub(crate) per_second: f64,
     /// The same of the CPU time that the process used: what else runs on the machine does not count.
-    per_cpu_second: f64,
+    pub(crate) per_cpu_second: f64,
 }
 
 /// Nanoseconds of CPU time that all threads of a process used.
@@ -89,7 +33,7 @@ fn cpu_time(process: u32) -> u64 {
 }
 
 /// Requests over [`CONNECTIONS`] kept connections, each with one request under way at a time.
-fn load(process: u32, address: SocketAddr) -> Load {
+pub(crate) fn load(process: u32, address: SocketAddr, round: Duration) -> Load {
     let stop = Arc::new(AtomicBool::new(false));
     let (started, cpu) = (Instant::now(), cpu_time(process));
     let workers: Vec<_> = (0..CONNECTIONS)
@@ -117,7 +61,7 @@ fn load(process: u32, address: SocketAddr) -> Load {
             })
         })
         .collect();
-    thread::sleep(ROUND);
+    thread::sleep(round);
     stop.store(true, Ordering::Relaxed);
     let answered: u64 = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
     let cpu = Duration::from_nanos(cpu_time(process) - cpu);
@@ -127,14 +71,14 @@ fn load(process: u32, address: SocketAddr) -> Load {
     }
 }
 
-fn start(demo: &Path, environment: &[(&str, &str)]) -> (Child, SocketAddr) {
-    let mut child = Command::new(demo)
+pub(crate) fn start(program: &Path, environment: &[(&str, &str)]) -> (Child, SocketAddr) {
+    let mut child = Command::new(program)
         .env("PORT", "0")
         .envs(environment.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}: run `cargo build --release -p demo` first", demo.display()));
+        .unwrap_or_else(|error| panic!("{}: {error}: it is to be built first, in release", program.display()));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let address =
         lines.find_map(|line| line.unwrap().rsplit_once("http://").map(|(_, address)| address.parse().unwrap()));
@@ -143,7 +87,7 @@ fn start(demo: &Path, environment: &[(&str, &str)]) -> (Child, SocketAddr) {
 }
 
 /// Moves a process, with all its threads, to one processor.
-fn pin(process: u32, processor: u32) {
+pub(crate) fn pin(process: u32, processor: u32) {
     let arguments = ["-a", "-c", "-p", &processor.to_string(), &process.to_string()];
     let pinned = Command::new("taskset").args(arguments).stdout(Stdio::null()).status();
     if !pinned.is_ok_and(|status| status.success()) {
@@ -152,7 +96,7 @@ fn pin(process: u32, processor: u32) {
 }
 
 /// A socket that takes what is sent to it.
-fn collector() -> String {
+pub(crate) fn collector() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
