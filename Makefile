@@ -157,6 +157,10 @@ mutants: ## Change the judge in every small way, one at a time, and see that a t
 	$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install cargo-mutants --version $(MUTANTS_VERSION) --locked
 	PROPTEST_CASES=32 $(CARGO) mutants -p highwater-model --output target
 
+.PHONY: race
+race: peers ## Race to the limit: what is told before the kernel kills, and after (an hour; needs root and a memory cgroup)
+	$(CARGO) bench -p highwater-e2e --bench race
+
 .PHONY: soak
 soak: peers ## Run the demo for two hours under changing load, beside a collector that is stopped and started
 	$(CARGO) bench -p highwater-e2e --bench soak
