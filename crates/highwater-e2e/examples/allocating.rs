@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 highwater::jemalloc!();
 
+/// As many as there are connections, and some that are about to end.
+const WORKERS: usize = 4;
 const END: &[u8] = b"\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 
@@ -19,9 +21,14 @@ fn main() -> io::Result<()> {
     let _highwater = highwater::start();
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("http://{}", listener.local_addr()?);
-    for stream in listener.incoming().map_while(Result::ok) {
-        thread::spawn(move || serve(stream));
-    }
+    // Threads that stay, so that their time can be counted.
+    let worker = || {
+        listener.incoming().map_while(Result::ok).for_each(|stream| {
+            // Until the client has gone.
+            let _ = serve(stream);
+        })
+    };
+    thread::scope(|scope| (0..WORKERS).for_each(|_| drop(scope.spawn(worker))));
     Ok(())
 }
 
