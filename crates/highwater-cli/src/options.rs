@@ -1,4 +1,4 @@
-//! The command line: what is replayed, and what is judged differently than the agent did.
+//! The command line: what is replayed, what is judged differently than the agent did, and which profile is read.
 //!
 //! Levels, holds and windows of growth are written as in the agent's environment, and bounded by the same rules.
 
@@ -22,6 +22,27 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     /// Judge a recorded run again: events on standard output, one JSON object a line
     Replay(Replay),
+    /// Show who holds what in a heap profile: the largest sites, on standard output
+    Profile(Profile),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Profile {
+    /// A profile in pprof's format, packed or not, or a heap profile as jemalloc dumps it
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// An earlier profile of the same program: the sites that grew most since come first
+    #[arg(long, value_name = "BASE")]
+    pub(crate) diff: Option<PathBuf>,
+    /// How many sites are shown
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) top: usize,
+    /// Draw all stacks as a flame graph into this file
+    #[arg(long, value_name = "OUT.svg")]
+    pub(crate) flamegraph: Option<PathBuf>,
+    /// Write the profile as Chrome's DevTools load it
+    #[arg(long, value_name = "OUT.heapprofile")]
+    pub(crate) heapprofile: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -209,9 +230,10 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> Result<Replay, String> {
         let arguments = ["highwater", "replay", "trace.csv"].iter().chain(arguments);
-        let Options { command: Command::Replay(replay) } =
-            Options::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        Ok(replay)
+        match Options::try_parse_from(arguments).map_err(|error| error.to_string())?.command {
+            Command::Replay(replay) => Ok(replay),
+            Command::Profile(_) => Err("another command".to_owned()),
+        }
     }
 
     #[test]

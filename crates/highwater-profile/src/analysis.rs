@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use crate::dump::{self, Entry};
 use crate::elf::{Elf, Found, Shifted};
 use crate::error::Error;
-use crate::frames::{Kind, kind};
+use crate::frames::{Kind, is_system, kind};
 use crate::maps::Mapping;
 use crate::names::{LONGEST_SYMBOL, Names, Number};
 use crate::open::Open;
@@ -340,7 +340,7 @@ impl Named {
                 Some(Kind::Std) => (seen, outermost) = (true, Some(index)),
                 Some(Kind::Allocator | Kind::System) => seen = true,
                 Some(Kind::StartUp) => {}
-                None if seen => return Some(index),
+                None if seen && !self.is_system(*call) => return Some(index),
                 None => {}
             }
             any = Some(index);
@@ -354,6 +354,12 @@ impl Named {
     fn runs_main(&self, below: u32, index: u32) -> bool {
         let name = |index| self.names.get(self.number(index)).unwrap_or_default();
         name(index) == "main" && name(below).starts_with("std::rt::")
+    }
+
+    /// Whether a call is in a library of the system, of which few functions have names.
+    fn is_system(&self, call: u64) -> bool {
+        let mapping = self.mapping_index(call).and_then(|index| self.mappings.get(index));
+        mapping.is_some_and(|mapping| is_system(mapping.file_name()))
     }
 
     fn index(&self, call: u64) -> Option<u32> {

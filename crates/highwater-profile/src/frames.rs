@@ -59,7 +59,8 @@ const START_UP: [&str; 10] = [
     "__clone_internal",
 ];
 /// Beginnings of the file names of the libraries that are the system's.
-const SYSTEM: [&str; 8] = ["libc.so", "libc-", "ld-linux", "ld-musl", "libpthread", "libgcc_s", "libstdc++", "libc++"];
+const SYSTEM: [&str; 9] =
+    ["libc.so", "libc-", "ld-linux", "ld-musl", "libpthread", "libgcc_s", "libstdc++", "libc++", "[vdso]"];
 
 /// Whose function a name is of, in the file of this name.
 pub(crate) fn kind(name: &str, file: &str) -> Kind {
@@ -69,7 +70,7 @@ pub(crate) fn kind(name: &str, file: &str) -> Kind {
     if FUNCTIONS.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         return Kind::Allocator;
     }
-    if SYSTEM.iter().any(|system| file.starts_with(system)) {
+    if is_system(file) {
         return Kind::System;
     }
     let root = root(name);
@@ -80,6 +81,11 @@ pub(crate) fn kind(name: &str, file: &str) -> Kind {
     } else {
         Kind::Own
     }
+}
+
+/// Whether a file with this name is the system's: whatever is in it, with a name or without, is not the program's own.
+pub(crate) fn is_system(file: &str) -> bool {
+    SYSTEM.iter().any(|system| file.starts_with(system))
 }
 
 /// The crate that a name begins with.

@@ -101,7 +101,7 @@ mod tests {
         for (symbol, name) in [
             ("_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE", "core::fmt::Write::write_fmt"),
             (
-                "_ZN57_$LT$my..Type$u20$as$u20$core..clone..Clone$GT$5clone17h0123456789abcdefE",
+                "_ZN47_$LT$my..Type$u20$as$u20$core..clone..Clone$GT$5clone17h0123456789abcdefE",
                 "<my::Type as core::clone::Clone>::clone",
             ),
             ("_RNvC6_123foo3bar", "123foo::bar"),

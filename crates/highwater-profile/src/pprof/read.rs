@@ -8,6 +8,7 @@ use prost::Message;
 
 use super::{Type, Whole};
 use crate::error::Error;
+use crate::frames::{Kind, is_system, kind};
 
 /// The most that is read, unpacked: 256 MiB.
 pub const LONGEST: u64 = 256 << 20;
@@ -92,6 +93,35 @@ impl Profile {
     /// The sum of all stacks.
     pub fn bytes(&self) -> u64 {
         self.samples.iter().fold(0, |sum, sample| sum.saturating_add(sample.bytes))
+    }
+
+    /// Which function of a stack its memory is put down to: the frame, and of its functions which.
+    ///
+    /// By the rule of [`Analysis`](crate::Analysis), as far as there are names: the first, from the leaf, that is the
+    /// program's own. Where none is, the outermost of the standard library, or else the frame above the leaf's first four.
+    pub fn site_of(&self, sample: &Sample) -> Option<(usize, Option<usize>)> {
+        let (mut seen, mut outermost) = (false, None);
+        for index in &sample.frames {
+            let frame = self.frames.get(*index)?;
+            let path = frame.module.as_deref().unwrap_or_default();
+            let file = path.rsplit('/').next().unwrap_or(path);
+            if frame.functions.is_empty() && seen && !is_system(file) {
+                return Some((*index, None));
+            }
+            for (inlined, function) in frame.functions.iter().enumerate() {
+                match kind(function, file) {
+                    Kind::Own if function == "main" && outermost.is_some() => {}
+                    Kind::Own => return Some((*index, Some(inlined))),
+                    Kind::Std => (seen, outermost) = (true, Some((*index, Some(inlined)))),
+                    Kind::Allocator | Kind::System => seen = true,
+                    Kind::StartUp => {}
+                }
+            }
+        }
+        outermost.or_else(|| {
+            let above = sample.frames.get(4).or_else(|| sample.frames.last())?;
+            Some((*above, self.frames.get(*above).filter(|frame| !frame.functions.is_empty()).map(|_| 0)))
+        })
     }
 
     fn of(whole: &Whole) -> Result<Self, Error> {
