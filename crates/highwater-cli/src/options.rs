@@ -2,6 +2,7 @@
 //!
 //! Levels, holds and windows of growth are written as in the agent's environment, and bounded by the same rules.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +35,10 @@ pub(crate) struct Profile {
     /// An earlier profile of the same program: the sites that grew most since come first
     #[arg(long, value_name = "BASE")]
     pub(crate) diff: Option<PathBuf>,
+    /// Find inlined functions and lines: in the files on this machine that have the build id of the profile, by their path
+    /// and in /usr/lib/debug, and in those that are given here
+    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) symbols: Vec<OsString>,
     /// How many sites are shown
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) top: usize,

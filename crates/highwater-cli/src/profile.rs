@@ -4,16 +4,18 @@
 //! those files of this machine that are the ones in the dump.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use highwater_profile::pprof::Profile;
+use highwater_profile::symbolize::Symbols;
 use highwater_profile::{Analysis, Error};
 
-use crate::options;
+use crate::{options, say};
 
 mod devtools;
 mod flame;
@@ -22,6 +24,7 @@ mod tree;
 
 /// Shows what the options say.
 pub(crate) fn run(options: &options::Profile) -> Result<(), Failure> {
+    let read = |path: &Path| read(path).map(|profile| symbolized(profile, &options.symbols));
     let profile = read(&options.file)?;
     let base = options.diff.as_deref().map(read).transpose()?;
     let name = options.file.display().to_string();
@@ -84,12 +87,28 @@ fn unnamed(frame: &highwater_profile::pprof::Frame) -> String {
     }
 }
 
+/// Where the systems keep the symbols of their programs.
+const DEBUG: &str = "/usr/lib/debug";
+
+/// With functions and lines from files, where that was asked for.
+fn symbolized(mut profile: Profile, symbols: &[OsString]) -> Profile {
+    if !symbols.is_empty() {
+        let named = symbols.iter().filter(|path| !path.is_empty()).map(PathBuf::from).collect();
+        for outcome in Symbols::new(named, Some(PathBuf::from(DEBUG))).symbolize(&mut profile) {
+            if outcome.file.is_none() {
+                say(&format!("{}: no file with its build id: --symbols=PATH names one", outcome.module));
+            }
+        }
+    }
+    profile
+}
+
 /// Reads a profile of either kind.
 fn read(path: &Path) -> Result<Profile, Failure> {
     let failed = |error| Failure::Open(path.display().to_string(), error);
     let mut file = File::open(path).map_err(failed)?;
     let mut head = Vec::new();
-    file.by_ref().take(8).read_to_end(&mut head).map_err(failed)?;
+    Read::by_ref(&mut file).take(8).read_to_end(&mut head).map_err(failed)?;
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
     let profile = if head == b"heap_v2/" { converted(file) } else { Profile::read(file) };
     profile.map_err(|error| Failure::Read(path.display().to_string(), error))

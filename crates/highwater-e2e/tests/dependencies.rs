@@ -73,7 +73,7 @@ fn the_command_line_brings_nothing_of_opentelemetry() {
     println!("highwater-cli: {} crates", crates.len());
     assert!(crates.len() <= 28, "{}: {crates:#?}", crates.len());
     assert!(crates.iter().any(|name| name.starts_with("highwater-model ")), "{crates:#?}");
-    for stack in STACKS.into_iter().chain(["opentelemetry", "ureq", "prost", "tracing"]) {
+    for stack in STACKS.into_iter().chain(["opentelemetry", "ureq", "tracing"]) {
         assert!(!crates.iter().any(|name| name.starts_with(stack)), "{stack} in {crates:#?}");
     }
 }

@@ -137,6 +137,17 @@ impl<'a> Elf<'a> {
         })
     }
 
+    /// The same by the addresses alone, for a file of which only the symbols are left, where nothing lies as it did: the
+    /// mapping is taken to begin with the only part that holds code.
+    #[cfg(feature = "symbolize")]
+    pub(crate) fn distance_by_address(&self, start: u64) -> Option<u64> {
+        const PAGE: u64 = 4096;
+        let code = |index| self.program(index).filter(|program| program.kind == PT_LOAD && program.flags & PF_X != 0);
+        let mut code = (0..self.programs.count).filter_map(code);
+        let only = code.next().filter(|_| code.next().is_none())?;
+        Some((only.address & !PAGE.wrapping_sub(1)).wrapping_sub(start))
+    }
+
     /// The table with all functions, or else the one for other files.
     pub(crate) fn symbols(&self) -> Option<Symbols> {
         let table = |kind| {

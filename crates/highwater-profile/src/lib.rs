@@ -24,6 +24,7 @@
 //! | [`analysis`] | a dump as a whole: which functions hold how much |
 //! | [`site`] | where memory was asked for, and what was held from there earlier |
 //! | [`pprof`] | the format that the tools read |
+//! | `symbolize` | inlined functions and lines, from DWARF, for tools (feature `symbolize`) |
 //! | [`open`] | the files that are mapped, opened by whoever knows where they are |
 //! | `dump` | jemalloc's text |
 //! | `lines` | lines of any length through a fixed buffer |
@@ -61,6 +62,8 @@ mod names;
 pub mod open;
 pub mod pprof;
 pub mod site;
+#[cfg(feature = "symbolize")]
+pub mod symbolize;
 
 pub use analysis::Analysis;
 pub use error::Error;

@@ -54,6 +54,14 @@ impl Names {
     }
 }
 
+/// A symbol as people write it, cut at the longest name.
+#[cfg(feature = "symbolize")]
+pub(crate) fn readable(symbol: &[u8]) -> Option<String> {
+    let mut names = Names::default();
+    let number = names.add(symbol, |_| Kind::Own);
+    names.get(number).map(str::to_owned)
+}
+
 /// `malloc@@GLIBC_2.2.5` is `malloc`; in a name of Rust there is no `@`.
 fn without_version(symbol: &str) -> &str {
     symbol.split_once('@').map_or(symbol, |(name, _)| if name.is_empty() { symbol } else { name })

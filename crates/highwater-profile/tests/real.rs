@@ -126,3 +126,60 @@ fn pprof_opens_what_is_written() {
         assert!(text.contains(part), "{part}: {text}\n{error}");
     }
 }
+
+#[cfg(feature = "symbolize")]
+mod symbolize {
+    use highwater_profile::symbolize::Symbols;
+
+    use super::*;
+
+    /// The functions of all calls, and their places.
+    fn functions(profile: &Profile) -> Vec<(String, Option<String>)> {
+        let all = |frame: &highwater_profile::pprof::Frame| {
+            frame.functions.iter().cloned().zip(frame.places.iter().cloned()).collect::<Vec<_>>()
+        };
+        profile.frames.iter().flat_map(all).collect()
+    }
+
+    #[test]
+    fn symbols_in_a_file_beside_a_stripped_program_name_what_it_did() {
+        let program = built(&[], "apart");
+        let symbols = program.with_extension("debug");
+        let run_tool = |name: &str, arguments: &[&str], paths: &[&Path]| {
+            assert!(Command::new(name).args(arguments).args(paths).status().unwrap().success(), "{name}");
+        };
+        run_tool("objcopy", &["--only-keep-debug"], &[&program, &symbols]);
+        run_tool("strip", &[], &[&program]);
+        let said = run(&program, "guilty");
+        let written = || Profile::read(File::open(said.pprof()).unwrap()).unwrap();
+
+        let mut profile = written();
+        let outcomes = Symbols::new(vec![symbols.clone()], None).symbolize(&mut profile);
+        assert!(
+            outcomes.iter().any(|outcome| outcome.file.as_ref() == Some(&symbols) && outcome.found > 0),
+            "{outcomes:?}"
+        );
+        let named = functions(&profile);
+        let (_, place) = named.iter().find(|(name, _)| name == "subject::guilty::hold").unwrap();
+        assert!(place.as_deref().unwrap().contains("examples/subject.rs:"), "{place:?}");
+        let largest = profile.samples.iter().max_by_key(|sample| sample.bytes).unwrap();
+        let (frame, function) = profile.site_of(largest).unwrap();
+        assert_eq!(profile.frames[frame].functions[function.unwrap()], "subject::guilty::hold");
+
+        // A folder of the system's, by build id.
+        let mut profile = written();
+        let own = profile.frames.iter().find(|frame| frame.module.as_deref() == program.to_str()).unwrap();
+        let (folder, name) = own.build_id.as_deref().unwrap().split_at(2);
+        let debug = said.folder.path().join("debug");
+        std::fs::create_dir_all(debug.join(".build-id").join(folder)).unwrap();
+        std::fs::copy(&symbols, debug.join(format!(".build-id/{folder}/{name}.debug"))).unwrap();
+        Symbols::new(Vec::new(), Some(debug)).symbolize(&mut profile);
+        assert_eq!(functions(&profile), named);
+
+        // Another program's are not taken.
+        let mut profile = written();
+        let other = built(&["-C", "relocation-model=static"], "other");
+        Symbols::new(vec![other], None).symbolize(&mut profile);
+        assert!(!functions(&profile).iter().any(|(name, _)| name.starts_with("subject::")));
+    }
+}

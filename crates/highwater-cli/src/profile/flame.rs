@@ -48,7 +48,7 @@ pub(crate) fn draw(tree: &Tree, title: &str) -> String {
     for (node, x, width, row) in boxes {
         let bottom = height - MARGIN - f64::from(row) * ROW;
         let share = node.all as f64 * 100.0 / all.max(1) as f64;
-        let title = format!("{}\n{}, {share:.1} %\n{}", node.name, Bytes::new(node.all), node.module);
+        let title = format!("{}: {}, {share:.1} % {}", node.name, Bytes::new(node.all), node.module);
         let fill = format!(r##"fill="{}" stroke="#ffffff" stroke-width="0.5""##, color(&node.name));
         svg.rect((x, bottom - ROW), (x + width, bottom), &fill, &title);
         let letters = (width - 6.0) / LETTER;

@@ -117,8 +117,8 @@ impl File {
 }
 
 /// The names that these addresses have.
-fn names(content: &Vec<u8>, addresses: &[u64]) -> Vec<String> {
-    let elf = Elf::open(content).unwrap();
+fn names(content: &[u8], addresses: &[u64]) -> Vec<String> {
+    let elf = Elf::open(&content).unwrap();
     let symbols = elf.symbols().unwrap();
     let mut found = vec![Found::default(); addresses.len()];
     elf.find(&symbols, &Shifted(addresses, 0), &mut found).unwrap();
@@ -162,13 +162,13 @@ fn what_is_no_elf_is_none() {
 fn a_file_that_is_cut_anywhere_is_read_as_far_as_it_goes() {
     let whole = File::new(true, false).bytes();
     for length in 0..whole.len() {
-        reads(&whole[..length].to_vec());
+        reads(&whole[..length]);
     }
 }
 
 /// Nothing of it may fail.
-fn reads(content: &Vec<u8>) {
-    let Some(elf) = Elf::open(content) else { return };
+fn reads(content: &[u8]) {
+    let Some(elf) = Elf::open(&content) else { return };
     elf.build_id();
     elf.distance(1, 0, u64::MAX);
     let Some(symbols) = elf.symbols() else { return };
