@@ -25,6 +25,8 @@ pub const MOST_ADDRESSES: usize = 64 << 10;
 pub const MOST_MAPPINGS: usize = 1024;
 /// Where nothing has a name, how far above the frames that all stacks share the site is taken to be.
 const UNNAMED_DEPTH: usize = 4;
+/// How far from the leaf an allocator's function is looked for.
+pub(crate) const MOST_OF_ALLOCATOR: usize = 32;
 /// No allocator has more frames than this that all stacks share; a program with a single stack does.
 const MOST_SHARED: usize = 8;
 
@@ -325,14 +327,18 @@ impl Named {
 
     /// Which call of a stack is its site.
     ///
-    /// The first, from the leaf, that is the program's own. A call without a name counts as that once a name of the
+    /// The first, from the leaf, that is the program's own. What an allocator's function calls is the allocator's, whatever
+    /// its name. A call without a name counts as that once a name of the
     /// allocator or of the standard library has been seen below it: it is in a library that has no names. Where nothing of
     /// the stack is the program's own, as in what the runtime itself holds, the outermost of the standard library, which
     /// says for what. And where nothing at all has a name, the call some frames above those that all stacks share: these
     /// are the allocator's, and those above them containers, so a call there is in the program or near it.
     fn site(&self, calls: &[u64], shared: usize) -> Option<u32> {
-        let (mut seen, mut outermost, mut any) = (false, None, None);
-        for call in calls {
+        let kind = |call: &u64| self.names.kind(self.number(self.index(*call)?));
+        let leaf = calls.get(..MOST_OF_ALLOCATOR).unwrap_or(calls);
+        let allocator = leaf.iter().rposition(|call| kind(call) == Some(Kind::Allocator));
+        let (mut seen, mut outermost, mut any) = (allocator.is_some(), None, None);
+        for call in calls.get(allocator.unwrap_or_default()..).unwrap_or_default() {
             let Some(index) = self.index(*call) else { continue };
             match self.names.kind(self.number(index)) {
                 Some(Kind::Own) if outermost.is_some_and(|outermost| self.runs_main(outermost, index)) => {}

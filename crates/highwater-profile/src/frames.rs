@@ -8,7 +8,7 @@
 pub(crate) enum Kind {
     /// The program's, or that of a library that it uses.
     Own,
-    /// The allocator's, or what Rust and C have in front of it.
+    /// The allocator's: a function that is called for memory. What it calls has names of its own.
     Allocator,
     /// Rust's standard library's: containers, for the most part.
     Std,
@@ -21,12 +21,11 @@ pub(crate) enum Kind {
 /// The crates that come with Rust, and those that stand between it and the allocator.
 const STD: [&str; 6] = ["alloc", "core", "std", "hashbrown", "std_detect", "proc_macro"];
 const ALLOCATORS: [&str; 5] = ["tikv_jemallocator", "tikv_jemalloc_sys", "jemallocator", "jemalloc_sys", "__rustc"];
-const PREFIXES: [&str; 8] = ["_rjem_", "__rjem_", "je_", "prof_", "__rust_", "__rg_", "__rdl_", "_Zn"];
-const FUNCTIONS: [&str; 22] = [
+const PREFIXES: [&str; 7] = ["_rjem_", "__rjem_", "je_", "__rust_", "__rg_", "__rdl_", "_Zn"];
+const FUNCTIONS: [&str; 14] = [
     "malloc",
     "calloc",
     "realloc",
-    "free",
     "posix_memalign",
     "aligned_alloc",
     "memalign",
@@ -36,15 +35,8 @@ const FUNCTIONS: [&str; 22] = [
     "mallocx",
     "rallocx",
     "xallocx",
-    "sdallocx",
-    "malloc_default",
-    "do_rallocx",
-    "calloc_default",
-    "realloc_default",
-    "imalloc",
-    "imalloc_body",
-    "imalloc_sample",
     "__libc_malloc",
+    "__libc_calloc",
 ];
 const START_UP: [&str; 10] = [
     "_start",
@@ -196,7 +188,6 @@ mod tests {
             ("<alloc::vec::Vec<(service::A, fn() -> service::B)> as core::clone::Clone>::cl", Std),
             ("_rjem_malloc", Allocator),
             ("_rjem_je_prof_backtrace", Allocator),
-            ("prof_backtrace_impl", Allocator),
             ("__rust_alloc", Allocator),
             ("__rustc::__rust_alloc", Allocator),
             ("__rg_realloc", Allocator),

@@ -52,6 +52,17 @@ fn the_site_of_a_stack_is_the_first_of_the_programs_own() {
         (&["malloc", "main", "__libc_start_main", "_start"], 1),
         // Nothing but the allocator.
         (&["_rjem_malloc", "_start"], 1),
+        // Functions of the allocator with names of their own, and a wrapper of the program's around it.
+        (
+            &[
+                "te_event_trigger",
+                "_rjem_malloc",
+                "<service::A as core::alloc::GlobalAlloc>::alloc",
+                "__rust_alloc",
+                "service::hold",
+            ],
+            4,
+        ),
         // No names at all: some frames above those that are shared.
         (&["", "", "", "", "", "", "", ""], 6),
         (&["", ""], 1),
