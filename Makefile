@@ -78,7 +78,6 @@ check: ## Check format, lints, docs, licences, dependencies, public interface an
 	$(CARGO) clippy -p highwater-middleware --all-targets --all-features -- -D warnings
 	# What only the fuzz targets call.
 	$(CARGO) rustc -p highwater-sources --lib --profile check -- --cfg fuzzing -D warnings
-	$(CARGO) rustc -p highwater-profile --lib --all-features --profile check -- --cfg fuzzing -D warnings
 	$(CARGO) rustc -p highwater --lib --all-features --profile check -- --cfg fuzzing -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps $(PUBLISHED) --all-features
 	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install cargo-deny --version $(DENY_VERSION) --locked --no-default-features
