@@ -11,7 +11,7 @@
     reason = "a subject of tests, which may fail"
 )]
 
-use std::ffi::CString;
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::fs::File;
 use std::hint::black_box;
 use std::time::{Duration, SystemTime};
@@ -20,6 +20,11 @@ use highwater_profile::{Analysis, Opener};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+unsafe extern "C" {
+    fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void;
+    fn dlsym(library: *mut c_void, name: *const c_char) -> *mut c_void;
+}
 
 /// How much the guilty one holds.
 const HELD: usize = 192 << 20;
@@ -55,6 +60,30 @@ fn deep(frames: u32) -> Blocks {
     black_box(blocks)
 }
 
+/// What a library does, with memory that it gets from here.
+type Library = extern "C" fn(extern "C" fn(usize) -> *mut c_void, usize) -> *mut c_void;
+
+extern "C" fn give(size: usize) -> *mut c_void {
+    Box::into_raw(Box::new(vec![1_u8; size])).cast()
+}
+
+/// Of the library at this path.
+#[inline(never)]
+fn opened(path: &str) -> Blocks {
+    let (path, name) = (CString::new(path).expect("a path"), CString::new("library_hold").expect("a name"));
+    // SAFETY: both are C strings; the library has nothing that runs when it is opened.
+    let found = unsafe { dlsym(dlopen(path.as_ptr(), 2), name.as_ptr()) };
+    assert!(!found.is_null(), "the library has the function");
+    // SAFETY: the library was made for this test, and its function is of this type.
+    let hold: Library = unsafe { std::mem::transmute(found) };
+    let mut blocks = Blocks::new();
+    while blocks.len() < HELD >> 16 {
+        // SAFETY: what `give` made comes back.
+        blocks.push(*unsafe { Box::from_raw(hold(give, 1 << 16).cast()) });
+    }
+    blocks
+}
+
 trait Hold {
     fn hold() -> Blocks;
 }
@@ -84,7 +113,8 @@ fn main() {
     let blocks = black_box(match who.as_str() {
         "deep" => deep(400),
         "long" => <Eight<Eight<u8>> as Hold>::hold(),
-        _ => guilty::hold(),
+        "guilty" => guilty::hold(),
+        library => opened(library),
     });
     let held: usize = blocks.iter().chain(&innocent).map(Vec::capacity).sum();
     let path = CString::new(dump.as_str()).expect("a path");

@@ -34,6 +34,20 @@
 //! | `frames` | whose function it is |
 //! | [`error`] | why a profile cannot be read |
 //!
+//! # What it costs
+//!
+//! Measured on two AMD EPYC processors of a busy virtual machine (load 8, Linux 6.18, Rust 1.95, release), with stacks of 30
+//! frames whose addresses are spread evenly, which packs worse than a program's. Time is of the calling thread; held is the most that was allocated at once
+//! (`tests/bounded.rs`, at 64 Ki addresses and 20,000 stacks).
+//!
+//! | dump | read, named, summed up | written as pprof | packed |
+//! |---|---|---|---|
+//! | 52 stacks, 29 KB | 0.4 ms | 0.8 ms | 18 KB |
+//! | 2,205 stacks, 1.1 MB | 11 ms | 26 ms | 405 KB |
+//! | 17,489 stacks, 8.7 MB | 69 ms | 71 ms | 854 KB |
+//!
+//! Held: 2.8 MB, in whatever dump.
+//!
 //! # Bounds
 //!
 //! | what | at most | what is beyond |

@@ -100,6 +100,24 @@ fn a_name_of_thousands_of_characters_is_cut() {
     names(&said, "<subject::Long<(");
 }
 
+/// Built by the C compiler that built jemalloc; what it calls is the program's own, so what it gives stays under that name.
+#[test]
+fn a_library_that_was_opened_later_has_its_names_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, library) = (folder.path().join("library.c"), folder.path().join("liblibrary.so"));
+    let text = "void *library_hold(void *(*give)(unsigned long), unsigned long size) { void *held = give(size); __asm__(\"\"); return held; }";
+    std::fs::write(&source, text).unwrap();
+    let built_library =
+        Command::new("cc").args(["-shared", "-fPIC", "-fexceptions", "-o"]).args([&library, &source]).status().unwrap();
+    assert!(built_library.success());
+    let said = run(&built(&[], "opening"), library.to_str().unwrap());
+    names(&said, "subject::give");
+    let profile = Profile::read(File::open(said.pprof()).unwrap()).unwrap();
+    let frame = profile.frames.iter().find(|frame| frame.functions == ["library_hold"]).unwrap();
+    assert_eq!(frame.module.as_deref(), library.to_str());
+    assert!(frame.build_id.is_some());
+}
+
 #[test]
 fn a_program_without_symbols_has_module_offset_and_build_id() {
     let program = built(&[], "stripped");
