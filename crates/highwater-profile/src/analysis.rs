@@ -23,6 +23,8 @@ use crate::site::{Baseline, Site, key};
 pub const MOST_ADDRESSES: usize = 64 << 10;
 /// How many mappings with code are known at most.
 pub const MOST_MAPPINGS: usize = 1024;
+/// How many sites are known at most: when there are more, the smaller half of them goes to the rest.
+pub const MOST_SITES: usize = 8 << 10;
 /// Where nothing has a name, how far above the frames that all stacks share the site is taken to be.
 const UNNAMED_DEPTH: usize = 4;
 /// How far from the leaf an allocator's function is looked for.
@@ -131,7 +133,12 @@ impl<R: Read + Seek> Analysis<R> {
             if let Entry::Stack(stack) = entry {
                 let held = Held { bytes: stack.bytes, objects: stack.objects };
                 match named.site(stack.calls, *shared) {
-                    Some(index) => sites.entry(index).or_default().add(held),
+                    Some(index) => {
+                        if sites.len() >= MOST_SITES && !sites.contains_key(&index) {
+                            rest.add(forget(sites));
+                        }
+                        sites.entry(index).or_default().add(held);
+                    }
                     None => rest.add(held),
                 }
             }
@@ -165,7 +172,8 @@ impl<R: Read + Seek> Analysis<R> {
         self.skipped
     }
 
-    /// Bytes and objects that belong to no site: those of stacks without any address that is known.
+    /// Bytes and objects that belong to no site: those of stacks without any address that is known, and of
+    /// small sites where there are more than [`MOST_SITES`].
     pub fn rest(&self) -> (u64, u64) {
         (self.rest.bytes, self.rest.objects)
     }
@@ -261,16 +269,20 @@ impl<R: Read + Seek> Analysis<R> {
 
     /// The sites, those of one function together.
     fn merged(&self) -> Vec<(u64, Merged)> {
-        let mut merged: HashMap<u64, Merged> = HashMap::new();
-        for (index, held) in &self.sites {
-            let site = merged.entry(self.named.key(*index)).or_default();
-            // Of two that are as large the lower address, so that the answer does not depend on the order.
-            if (held.bytes, u32::MAX.wrapping_sub(*index)) >= (site.largest, u32::MAX.wrapping_sub(site.index)) {
-                (site.largest, site.index) = (held.bytes, *index);
+        let one = |(index, held): (&u32, &Held)| {
+            (self.named.key(*index), Merged { held: *held, largest: held.bytes, index: *index })
+        };
+        let mut sites: Vec<(u64, Merged)> = self.sites.iter().map(one).collect();
+        // The largest call of a function first, and of two that are as large the lower address.
+        sites.sort_unstable_by_key(|(key, site)| (*key, std::cmp::Reverse(site.largest), site.index));
+        sites.dedup_by(|(key, site), (first_key, first)| {
+            let same = key == first_key;
+            if same {
+                first.held.add(site.held);
             }
-            site.held.add(*held);
-        }
-        merged.into_iter().collect()
+            same
+        });
+        sites
     }
 
     fn site(&self, site: &Merged, grown: Option<i64>) -> Site {
@@ -286,6 +298,19 @@ impl<R: Read + Seek> Analysis<R> {
             grown,
         }
     }
+}
+
+/// Takes the smaller half of the sites out, and returns what they held.
+///
+/// One that comes again begins anew: what a large site can lose so is less than what it is shown with.
+fn forget(sites: &mut HashMap<u32, Held>) -> Held {
+    let mut order: Vec<(u64, u32)> = sites.iter().map(|(index, held)| (held.bytes, *index)).collect();
+    order.sort_unstable();
+    let mut forgotten = Held::default();
+    for (_, index) in order.iter().take(MOST_SITES / 2) {
+        forgotten.add(sites.remove(index).unwrap_or_default());
+    }
+    forgotten
 }
 
 /// All calls of one function.
@@ -312,7 +337,7 @@ struct Named {
 impl Named {
     fn new(addresses: Vec<u64>, mut mappings: Vec<Mapping>, opener: &mut dyn Open) -> Self {
         let mut numbers = vec![0; addresses.len()];
-        let mut names = Names::default();
+        let mut names = Names::with_room(addresses.len());
         for mapping in &mut mappings {
             let begin = addresses.partition_point(|address| *address < mapping.start());
             let end = addresses.partition_point(|address| *address < mapping.end());

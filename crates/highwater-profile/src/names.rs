@@ -23,6 +23,12 @@ pub(crate) struct Names {
 pub(crate) type Number = u32;
 
 impl Names {
+    /// With room for so many, or for all that there may be, so that the text never moves to a larger place.
+    pub(crate) fn with_room(most: usize) -> Self {
+        let text = String::with_capacity(most.saturating_mul(LONGEST_NAME).min(MOST_TEXT));
+        Self { text, all: Vec::new() }
+    }
+
     /// Takes a symbol in; 0 where there is no room for it.
     pub(crate) fn add(&mut self, symbol: &[u8], kind: impl Fn(&str) -> Kind) -> Number {
         if symbol.is_empty() || self.text.len().saturating_add(LONGEST_NAME) > MOST_TEXT {

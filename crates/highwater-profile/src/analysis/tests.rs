@@ -108,13 +108,29 @@ fn what_grew_since_the_baseline_comes_first() {
 
 #[test]
 fn addresses_beyond_the_bound_are_in_the_rest() {
+    // In stacks of 32, so that there are few sites.
     let mut text = "heap_v2/1\n".to_owned();
-    for call in 1..=MOST_ADDRESSES as u64 + 5 {
-        text += &format!("@ {call:#x}\n  t*: 1: 10 [0: 0]\n");
+    for stack in 0..MOST_ADDRESSES as u64 / 32 + 5 {
+        let calls: String = (0..32).map(|frame| format!(" {:#x}", 2 + stack * 64 + frame * 2)).collect();
+        text += &format!("@{calls}\n  t*: 1: 10 [0: 0]\n");
     }
     let analysis = of(&text);
-    assert_eq!(analysis.bytes(), 10 * (MOST_ADDRESSES as u64 + 5));
+    assert_eq!(analysis.bytes(), 10 * (MOST_ADDRESSES as u64 / 32 + 5));
     assert_eq!(analysis.rest(), (50, 5));
+}
+
+#[test]
+fn of_too_many_sites_the_large_ones_are_kept() {
+    let mut text = "heap_v2/1\n".to_owned();
+    let sites = MOST_SITES as u64 * 3;
+    for call in 1..=sites {
+        text += &format!("@ {:#x}\n  t*: 1: {} [0: 0]\n", call * 16, if call % 100 == 0 { 1 << 20 } else { 10 });
+    }
+    let analysis = of(&text);
+    let largest = analysis.sites(usize::MAX, None);
+    assert!(largest.len() <= MOST_SITES);
+    assert_eq!(largest.iter().filter(|site| site.bytes == 1 << 20).count() as u64, sites / 100);
+    assert_eq!(largest.iter().map(|site| site.bytes).sum::<u64>() + analysis.rest().0, analysis.bytes());
 }
 
 proptest! {
