@@ -19,7 +19,7 @@ FEATURES := $(shell awk '/^\[/{features = /^\[features\]/} features && /^[a-z0-9
 # The same of the middleware: a framework each.
 FRAMEWORKS := tower actix-web
 # The published libraries; the program is packed beside them.
-PUBLISHED := -p highwater-model -p highwater-sources -p highwater -p highwater-middleware
+PUBLISHED := -p highwater-model -p highwater-profile -p highwater-sources -p highwater -p highwater-middleware
 # The oldest Rust that the published crates state.
 OLDEST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 # Stands for jemalloc's library where only Rust is checked; `true` stands for the compiler of ring's C.
@@ -38,6 +38,7 @@ demo: ## Run the demo service at http://127.0.0.1:3000 (HOST, PORT); nothing els
 .PHONY: test
 test: peers ## Run all tests, against the real collector, Prometheus and Jaeger
 	$(CARGO) test -p highwater-model
+	$(CARGO) test -p highwater-profile --all-features
 	$(CARGO) test -p highwater-sources
 	$(CARGO) test -p highwater-sources --features jemalloc
 	$(CARGO) test -p highwater --no-default-features
@@ -60,6 +61,8 @@ check: ## Check format, lints, docs, licences, dependencies, public interface an
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	# One package and one feature at a time: a workspace has the features of all its packages at once.
 	$(CARGO) clippy -p highwater-model --all-targets -- -D warnings
+	$(CARGO) clippy -p highwater-profile --lib -- -D warnings
+	$(CARGO) clippy -p highwater-profile --all-targets --all-features -- -D warnings
 	$(CARGO) clippy -p highwater-sources --all-targets -- -D warnings
 	$(CARGO) clippy -p highwater-sources --all-targets --features jemalloc -- -D warnings
 	$(CARGO) clippy -p highwater --all-targets --no-default-features -- -D warnings
@@ -112,7 +115,7 @@ portable: $(NO_JEMALLOC) ## Check the published crates for other systems and wit
 			echo "portable: highwater $$features for $$target"; \
 			$(CARGO) clippy -q -p highwater $$features --target $$target -- -D warnings; \
 		done; \
-		for package in highwater-cli "highwater-middleware --all-features"; do \
+		for package in highwater-profile highwater-cli "highwater-middleware --all-features"; do \
 			echo "portable: $$package for $$target"; \
 			$(CARGO) clippy -q -p $$package --target $$target -- -D warnings; \
 		done; fi; \
@@ -145,7 +148,7 @@ miri: ## Run the tests of what threads share under Miri, in many orders (needs a
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for FUZZ_TIME seconds each (needs a nightly compiler)
 	$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --version $(FUZZ_VERSION) --locked
-	for package in highwater highwater-cli; do cd $(CURDIR)/crates/$$package && for target in $$($(CARGO) fuzz list); do \
+	for package in highwater highwater-cli highwater-profile; do cd $(CURDIR)/crates/$$package && for target in $$($(CARGO) fuzz list); do \
 		mkdir -p fuzz/corpus/$$target && \
 		$(CARGO) +nightly fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-dict=fuzz/dictionary -max_total_time=$(FUZZ_TIME) || exit 1; \

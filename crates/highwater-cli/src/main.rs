@@ -1,7 +1,7 @@
-//! `highwater`: what the agent would have said of a recorded run.
+//! `highwater`: what the agent would have said of a recorded run, and who holds what in a heap profile.
 //!
-//! The judgement is the agent's own, from the same crate, and so is what an event says: this program reads, prints and
-//! draws.
+//! The judgement is the agent's own, from the same crate, and so is what an event says; profiles are read by the crate that
+//! writes them: this program reads, prints and draws.
 //!
 //! | module | idea |
 //! |---|---|
@@ -11,6 +11,7 @@
 //! | `line` | an event as one line of JSON |
 //! | `summary` | what there was in all |
 //! | `plot` | the trace as a picture |
+//! | `profile` | the largest sites of a heap profile, and the profile in other formats |
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test"))]
 
@@ -24,17 +25,21 @@ use options::{Command, Options};
 mod line;
 mod options;
 mod plot;
+mod profile;
 mod replay;
 mod summary;
 mod trace;
 
 fn main() -> ExitCode {
-    let Options { command: Command::Replay(options) } = Options::parse();
-    match replay::run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            say(&failure.to_string());
-            ExitCode::from(failure.code())
+    let failed = match Options::parse().command {
+        Command::Replay(options) => replay::run(&options).err().map(|failure| (failure.to_string(), failure.code())),
+        Command::Profile(options) => profile::run(&options).err().map(|failure| (failure.to_string(), failure.code())),
+    };
+    match failed {
+        None => ExitCode::SUCCESS,
+        Some((text, code)) => {
+            say(&text);
+            ExitCode::from(code)
         }
     }
 }

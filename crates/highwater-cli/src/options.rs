@@ -1,7 +1,8 @@
-//! The command line: what is replayed, and what is judged differently than the agent did.
+//! The command line: what is replayed, what is judged differently than the agent did, and which profile is read.
 //!
 //! Levels, holds and windows of growth are written as in the agent's environment, and bounded by the same rules.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +23,31 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     /// Judge a recorded run again: events on standard output, one JSON object a line
     Replay(Replay),
+    /// Show who holds what in a heap profile: the largest sites, on standard output
+    Profile(Profile),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Profile {
+    /// A profile in pprof's format, packed or not, or a heap profile as jemalloc dumps it
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// An earlier profile of the same program: the sites that grew most since come first
+    #[arg(long, value_name = "BASE")]
+    pub(crate) diff: Option<PathBuf>,
+    /// Find inlined functions and lines: in the files on this machine that have the build id of the profile, by their path
+    /// and in /usr/lib/debug, and in those that are given here
+    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) symbols: Vec<OsString>,
+    /// How many sites are shown
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) top: usize,
+    /// Draw all stacks as a flame graph into this file
+    #[arg(long, value_name = "OUT.svg")]
+    pub(crate) flamegraph: Option<PathBuf>,
+    /// Write the profile as Chrome's DevTools load it
+    #[arg(long, value_name = "OUT.heapprofile")]
+    pub(crate) heapprofile: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -209,9 +235,10 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> Result<Replay, String> {
         let arguments = ["highwater", "replay", "trace.csv"].iter().chain(arguments);
-        let Options { command: Command::Replay(replay) } =
-            Options::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        Ok(replay)
+        match Options::try_parse_from(arguments).map_err(|error| error.to_string())?.command {
+            Command::Replay(replay) => Ok(replay),
+            Command::Profile(_) => Err("another command".to_owned()),
+        }
     }
 
     #[test]

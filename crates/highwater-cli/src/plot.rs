@@ -21,7 +21,7 @@ use columns::Columns;
 mod axis;
 mod columns;
 mod picture;
-mod svg;
+pub(crate) mod svg;
 
 /// How many episodes are shaded, and how many alarms marked: more are not told apart on a thousand pixels.
 const MOST: usize = 250;

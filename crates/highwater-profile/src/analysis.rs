@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use crate::dump::{self, Entry};
 use crate::elf::{Elf, Found, Shifted};
 use crate::error::Error;
-use crate::frames::{Kind, kind};
+use crate::frames::{Kind, is_system, kind};
 use crate::maps::Mapping;
 use crate::names::{LONGEST_SYMBOL, Names, Number};
 use crate::open::Open;
@@ -23,8 +23,12 @@ use crate::site::{Baseline, Site, key};
 pub const MOST_ADDRESSES: usize = 64 << 10;
 /// How many mappings with code are known at most.
 pub const MOST_MAPPINGS: usize = 1024;
+/// How many sites are known at most: when there are more, the smaller half of them goes to the rest.
+pub const MOST_SITES: usize = 8 << 10;
 /// Where nothing has a name, how far above the frames that all stacks share the site is taken to be.
 const UNNAMED_DEPTH: usize = 4;
+/// How far from the leaf an allocator's function is looked for.
+pub(crate) const MOST_OF_ALLOCATOR: usize = 32;
 /// No allocator has more frames than this that all stacks share; a program with a single stack does.
 const MOST_SHARED: usize = 8;
 
@@ -129,7 +133,12 @@ impl<R: Read + Seek> Analysis<R> {
             if let Entry::Stack(stack) = entry {
                 let held = Held { bytes: stack.bytes, objects: stack.objects };
                 match named.site(stack.calls, *shared) {
-                    Some(index) => sites.entry(index).or_default().add(held),
+                    Some(index) => {
+                        if sites.len() >= MOST_SITES && !sites.contains_key(&index) {
+                            rest.add(forget(sites));
+                        }
+                        sites.entry(index).or_default().add(held);
+                    }
                     None => rest.add(held),
                 }
             }
@@ -163,7 +172,8 @@ impl<R: Read + Seek> Analysis<R> {
         self.skipped
     }
 
-    /// Bytes and objects that belong to no site: those of stacks without any address that is known.
+    /// Bytes and objects that belong to no site: those of stacks without any address that is known, and of
+    /// small sites where there are more than [`MOST_SITES`].
     pub fn rest(&self) -> (u64, u64) {
         (self.rest.bytes, self.rest.objects)
     }
@@ -259,16 +269,20 @@ impl<R: Read + Seek> Analysis<R> {
 
     /// The sites, those of one function together.
     fn merged(&self) -> Vec<(u64, Merged)> {
-        let mut merged: HashMap<u64, Merged> = HashMap::new();
-        for (index, held) in &self.sites {
-            let site = merged.entry(self.named.key(*index)).or_default();
-            // Of two that are as large the lower address, so that the answer does not depend on the order.
-            if (held.bytes, u32::MAX.wrapping_sub(*index)) >= (site.largest, u32::MAX.wrapping_sub(site.index)) {
-                (site.largest, site.index) = (held.bytes, *index);
+        let one = |(index, held): (&u32, &Held)| {
+            (self.named.key(*index), Merged { held: *held, largest: held.bytes, index: *index })
+        };
+        let mut sites: Vec<(u64, Merged)> = self.sites.iter().map(one).collect();
+        // The largest call of a function first, and of two that are as large the lower address.
+        sites.sort_unstable_by_key(|(key, site)| (*key, std::cmp::Reverse(site.largest), site.index));
+        sites.dedup_by(|(key, site), (first_key, first)| {
+            let same = key == first_key;
+            if same {
+                first.held.add(site.held);
             }
-            site.held.add(*held);
-        }
-        merged.into_iter().collect()
+            same
+        });
+        sites
     }
 
     fn site(&self, site: &Merged, grown: Option<i64>) -> Site {
@@ -284,6 +298,19 @@ impl<R: Read + Seek> Analysis<R> {
             grown,
         }
     }
+}
+
+/// Takes the smaller half of the sites out, and returns what they held.
+///
+/// One that comes again begins anew: what a large site can lose so is less than what it is shown with.
+fn forget(sites: &mut HashMap<u32, Held>) -> Held {
+    let mut order: Vec<(u64, u32)> = sites.iter().map(|(index, held)| (held.bytes, *index)).collect();
+    order.sort_unstable();
+    let mut forgotten = Held::default();
+    for (_, index) in order.iter().take(MOST_SITES / 2) {
+        forgotten.add(sites.remove(index).unwrap_or_default());
+    }
+    forgotten
 }
 
 /// All calls of one function.
@@ -310,7 +337,7 @@ struct Named {
 impl Named {
     fn new(addresses: Vec<u64>, mut mappings: Vec<Mapping>, opener: &mut dyn Open) -> Self {
         let mut numbers = vec![0; addresses.len()];
-        let mut names = Names::default();
+        let mut names = Names::with_room(addresses.len());
         for mapping in &mut mappings {
             let begin = addresses.partition_point(|address| *address < mapping.start());
             let end = addresses.partition_point(|address| *address < mapping.end());
@@ -325,14 +352,18 @@ impl Named {
 
     /// Which call of a stack is its site.
     ///
-    /// The first, from the leaf, that is the program's own. A call without a name counts as that once a name of the
+    /// The first, from the leaf, that is the program's own. What an allocator's function calls is the allocator's, whatever
+    /// its name. A call without a name counts as that once a name of the
     /// allocator or of the standard library has been seen below it: it is in a library that has no names. Where nothing of
     /// the stack is the program's own, as in what the runtime itself holds, the outermost of the standard library, which
     /// says for what. And where nothing at all has a name, the call some frames above those that all stacks share: these
     /// are the allocator's, and those above them containers, so a call there is in the program or near it.
     fn site(&self, calls: &[u64], shared: usize) -> Option<u32> {
-        let (mut seen, mut outermost, mut any) = (false, None, None);
-        for call in calls {
+        let kind = |call: &u64| self.names.kind(self.number(self.index(*call)?));
+        let leaf = calls.get(..MOST_OF_ALLOCATOR).unwrap_or(calls);
+        let allocator = leaf.iter().rposition(|call| kind(call) == Some(Kind::Allocator));
+        let (mut seen, mut outermost, mut any) = (allocator.is_some(), None, None);
+        for call in calls.get(allocator.unwrap_or_default()..).unwrap_or_default() {
             let Some(index) = self.index(*call) else { continue };
             match self.names.kind(self.number(index)) {
                 Some(Kind::Own) if outermost.is_some_and(|outermost| self.runs_main(outermost, index)) => {}
@@ -340,7 +371,7 @@ impl Named {
                 Some(Kind::Std) => (seen, outermost) = (true, Some(index)),
                 Some(Kind::Allocator | Kind::System) => seen = true,
                 Some(Kind::StartUp) => {}
-                None if seen => return Some(index),
+                None if seen && !self.is_system(*call) => return Some(index),
                 None => {}
             }
             any = Some(index);
@@ -354,6 +385,12 @@ impl Named {
     fn runs_main(&self, below: u32, index: u32) -> bool {
         let name = |index| self.names.get(self.number(index)).unwrap_or_default();
         name(index) == "main" && name(below).starts_with("std::rt::")
+    }
+
+    /// Whether a call is in a library of the system, of which few functions have names.
+    fn is_system(&self, call: u64) -> bool {
+        let mapping = self.mapping_index(call).and_then(|index| self.mappings.get(index));
+        mapping.is_some_and(|mapping| is_system(mapping.file_name()))
     }
 
     fn index(&self, call: u64) -> Option<u32> {

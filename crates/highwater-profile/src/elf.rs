@@ -60,7 +60,7 @@ pub(crate) struct Symbols {
 pub(crate) struct Found {
     pub(crate) start: u64,
     /// Where its name begins, counted from 1; 0 where there is none.
-    pub(crate) name: u64,
+    pub(crate) name: u32,
     /// Of several at the same place the one that is known outside of its file is the one that people know.
     rank: u8,
 }
@@ -137,6 +137,17 @@ impl<'a> Elf<'a> {
         })
     }
 
+    /// The same by the addresses alone, for a file of which only the symbols are left, where nothing lies as it did: the
+    /// mapping is taken to begin with the only part that holds code.
+    #[cfg(feature = "symbolize")]
+    pub(crate) fn distance_by_address(&self, start: u64) -> Option<u64> {
+        const PAGE: u64 = 4096;
+        let code = |index| self.program(index).filter(|program| program.kind == PT_LOAD && program.flags & PF_X != 0);
+        let mut code = (0..self.programs.count).filter_map(code);
+        let only = code.next().filter(|_| code.next().is_none())?;
+        Some((only.address & !PAGE.wrapping_sub(1)).wrapping_sub(start))
+    }
+
     /// The table with all functions, or else the one for other files.
     pub(crate) fn symbols(&self) -> Option<Symbols> {
         let table = |kind| {
@@ -193,7 +204,8 @@ impl<'a> Elf<'a> {
 
     /// Reads the name of a function, as much of it as fits; empty where there is none.
     pub(crate) fn name<'b>(&self, symbols: &Symbols, found: Found, buffer: &'b mut [u8]) -> &'b [u8] {
-        let Some(at) = found.name.checked_sub(1).filter(|at| *at < symbols.names_size) else { return &[] };
+        let at = found.name.checked_sub(1).map(u64::from);
+        let Some(at) = at.filter(|at| *at < symbols.names_size) else { return &[] };
         let most = usize::try_from(symbols.names_size.saturating_sub(at)).unwrap_or(usize::MAX).min(buffer.len());
         let offset = symbols.names.saturating_add(at);
         // Most names are short: what is read in vain is read from the page cache, and still costs.
@@ -227,7 +239,8 @@ impl<'a> Elf<'a> {
             2 => 2,
             _ => 1,
         };
-        Some((Found { start, name: name.saturating_add(1), rank }, start.saturating_add(size)))
+        let name = u32::try_from(name.saturating_add(1)).ok()?;
+        Some((Found { start, name, rank }, start.saturating_add(size)))
     }
 
     fn program(&self, index: u64) -> Option<Program> {

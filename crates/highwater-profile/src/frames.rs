@@ -8,7 +8,7 @@
 pub(crate) enum Kind {
     /// The program's, or that of a library that it uses.
     Own,
-    /// The allocator's, or what Rust and C have in front of it.
+    /// The allocator's: a function that is called for memory. What it calls has names of its own.
     Allocator,
     /// Rust's standard library's: containers, for the most part.
     Std,
@@ -21,12 +21,11 @@ pub(crate) enum Kind {
 /// The crates that come with Rust, and those that stand between it and the allocator.
 const STD: [&str; 6] = ["alloc", "core", "std", "hashbrown", "std_detect", "proc_macro"];
 const ALLOCATORS: [&str; 5] = ["tikv_jemallocator", "tikv_jemalloc_sys", "jemallocator", "jemalloc_sys", "__rustc"];
-const PREFIXES: [&str; 8] = ["_rjem_", "__rjem_", "je_", "prof_", "__rust_", "__rg_", "__rdl_", "_Zn"];
-const FUNCTIONS: [&str; 22] = [
+const PREFIXES: [&str; 7] = ["_rjem_", "__rjem_", "je_", "__rust_", "__rg_", "__rdl_", "_Zn"];
+const FUNCTIONS: [&str; 14] = [
     "malloc",
     "calloc",
     "realloc",
-    "free",
     "posix_memalign",
     "aligned_alloc",
     "memalign",
@@ -36,15 +35,8 @@ const FUNCTIONS: [&str; 22] = [
     "mallocx",
     "rallocx",
     "xallocx",
-    "sdallocx",
-    "malloc_default",
-    "do_rallocx",
-    "calloc_default",
-    "realloc_default",
-    "imalloc",
-    "imalloc_body",
-    "imalloc_sample",
     "__libc_malloc",
+    "__libc_calloc",
 ];
 const START_UP: [&str; 10] = [
     "_start",
@@ -59,7 +51,8 @@ const START_UP: [&str; 10] = [
     "__clone_internal",
 ];
 /// Beginnings of the file names of the libraries that are the system's.
-const SYSTEM: [&str; 8] = ["libc.so", "libc-", "ld-linux", "ld-musl", "libpthread", "libgcc_s", "libstdc++", "libc++"];
+const SYSTEM: [&str; 9] =
+    ["libc.so", "libc-", "ld-linux", "ld-musl", "libpthread", "libgcc_s", "libstdc++", "libc++", "[vdso]"];
 
 /// Whose function a name is of, in the file of this name.
 pub(crate) fn kind(name: &str, file: &str) -> Kind {
@@ -69,7 +62,7 @@ pub(crate) fn kind(name: &str, file: &str) -> Kind {
     if FUNCTIONS.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         return Kind::Allocator;
     }
-    if SYSTEM.iter().any(|system| file.starts_with(system)) {
+    if is_system(file) {
         return Kind::System;
     }
     let root = root(name);
@@ -80,6 +73,11 @@ pub(crate) fn kind(name: &str, file: &str) -> Kind {
     } else {
         Kind::Own
     }
+}
+
+/// Whether a file with this name is the system's: whatever is in it, with a name or without, is not the program's own.
+pub(crate) fn is_system(file: &str) -> bool {
+    SYSTEM.iter().any(|system| file.starts_with(system))
 }
 
 /// The crate that a name begins with.
@@ -190,7 +188,6 @@ mod tests {
             ("<alloc::vec::Vec<(service::A, fn() -> service::B)> as core::clone::Clone>::cl", Std),
             ("_rjem_malloc", Allocator),
             ("_rjem_je_prof_backtrace", Allocator),
-            ("prof_backtrace_impl", Allocator),
             ("__rust_alloc", Allocator),
             ("__rustc::__rust_alloc", Allocator),
             ("__rg_realloc", Allocator),

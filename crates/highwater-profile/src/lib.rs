@@ -24,6 +24,7 @@
 //! | [`analysis`] | a dump as a whole: which functions hold how much |
 //! | [`site`] | where memory was asked for, and what was held from there earlier |
 //! | [`pprof`] | the format that the tools read |
+//! | `symbolize` | inlined functions and lines, from DWARF, for tools (feature `symbolize`) |
 //! | [`open`] | the files that are mapped, opened by whoever knows where they are |
 //! | `dump` | jemalloc's text |
 //! | `lines` | lines of any length through a fixed buffer |
@@ -32,6 +33,20 @@
 //! | `names` | symbols as people write them |
 //! | `frames` | whose function it is |
 //! | [`error`] | why a profile cannot be read |
+//!
+//! # What it costs
+//!
+//! Measured on two AMD EPYC processors of a busy virtual machine (load 8, Linux 6.18, Rust 1.95, release), with stacks of 30
+//! frames whose addresses are spread evenly, which packs worse than a program's. Time is of the calling thread; held is the most that was allocated at once
+//! (`tests/bounded.rs`).
+//!
+//! | dump | read, named, summed up | written as pprof | packed |
+//! |---|---|---|---|
+//! | 52 stacks, 29 KB | 0.4 ms | 0.8 ms | 18 KB |
+//! | 2,205 stacks, 1.1 MB | 11 ms | 26 ms | 405 KB |
+//! | 17,489 stacks, 8.7 MB | 69 ms | 71 ms | 854 KB |
+//!
+//! Held: 2.7 MB, with 65,536 addresses, in 20,000 stacks of 40 frames or in 130,000 of one.
 //!
 //! # Bounds
 //!
@@ -42,11 +57,13 @@
 //! | a name | [`LONGEST_NAME`] bytes | is cut |
 //! | all names | 768 KiB | has module and offset only |
 //! | mappings with code | [`MOST_MAPPINGS`] | has no module |
+//! | sites | [`MOST_SITES`] | the smaller half is in [`Analysis::rest`] |
 //! | sites of a baseline | 4,096 | is taken to have held as much as the smallest |
 //! | a line | 32 KiB | is counted in [`Analysis::skipped`] |
 //!
 //! [`MOST_ADDRESSES`]: analysis::MOST_ADDRESSES
 //! [`MOST_MAPPINGS`]: analysis::MOST_MAPPINGS
+//! [`MOST_SITES`]: analysis::MOST_SITES
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test"))]
 
@@ -61,6 +78,8 @@ mod names;
 pub mod open;
 pub mod pprof;
 pub mod site;
+#[cfg(feature = "symbolize")]
+pub mod symbolize;
 
 pub use analysis::Analysis;
 pub use error::Error;

@@ -23,6 +23,12 @@ pub(crate) struct Names {
 pub(crate) type Number = u32;
 
 impl Names {
+    /// With room for so many, or for all that there may be, so that the text never moves to a larger place.
+    pub(crate) fn with_room(most: usize) -> Self {
+        let text = String::with_capacity(most.saturating_mul(LONGEST_NAME).min(MOST_TEXT));
+        Self { text, all: Vec::new() }
+    }
+
     /// Takes a symbol in; 0 where there is no room for it.
     pub(crate) fn add(&mut self, symbol: &[u8], kind: impl Fn(&str) -> Kind) -> Number {
         if symbol.is_empty() || self.text.len().saturating_add(LONGEST_NAME) > MOST_TEXT {
@@ -52,6 +58,14 @@ impl Names {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         (1..).map_while(|number| self.get(number))
     }
+}
+
+/// A symbol as people write it, cut at the longest name.
+#[cfg(feature = "symbolize")]
+pub(crate) fn readable(symbol: &[u8]) -> Option<String> {
+    let mut names = Names::default();
+    let number = names.add(symbol, |_| Kind::Own);
+    names.get(number).map(str::to_owned)
 }
 
 /// `malloc@@GLIBC_2.2.5` is `malloc`; in a name of Rust there is no `@`.
@@ -101,7 +115,7 @@ mod tests {
         for (symbol, name) in [
             ("_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE", "core::fmt::Write::write_fmt"),
             (
-                "_ZN57_$LT$my..Type$u20$as$u20$core..clone..Clone$GT$5clone17h0123456789abcdefE",
+                "_ZN47_$LT$my..Type$u20$as$u20$core..clone..Clone$GT$5clone17h0123456789abcdefE",
                 "<my::Type as core::clone::Clone>::clone",
             ),
             ("_RNvC6_123foo3bar", "123foo::bar"),

@@ -1,6 +1,6 @@
 //! The format that `go tool pprof`, Pyroscope, Parca and others read: protobuf, packed by gzip.
 //!
-//! A message of protobuf is its fields one after the other, and so is the packed form of its parts: [`Writer`] writes a
+//! A message of protobuf is its fields one after the other, and so is the packed form of its parts: the writer here writes a
 //! profile piece by piece as it goes, and holds nothing but what gzip does.
 
 use prost::Message;

@@ -19,6 +19,11 @@ fn the_interface_of_the_model_is_as_written() {
 }
 
 #[test]
+fn the_interface_of_the_profiles_is_as_written() {
+    is_as_written("highwater-profile");
+}
+
+#[test]
 fn the_interface_of_the_sources_is_as_written() {
     is_as_written("highwater-sources");
 }

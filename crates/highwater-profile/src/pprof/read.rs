@@ -7,7 +7,9 @@ use flate2::read::MultiGzDecoder;
 use prost::Message;
 
 use super::{Type, Whole};
+use crate::analysis::MOST_OF_ALLOCATOR;
 use crate::error::Error;
+use crate::frames::{Kind, is_system, kind};
 
 /// The most that is read, unpacked: 256 MiB.
 pub const LONGEST: u64 = 256 << 20;
@@ -92,6 +94,46 @@ impl Profile {
     /// The sum of all stacks.
     pub fn bytes(&self) -> u64 {
         self.samples.iter().fold(0, |sum, sample| sum.saturating_add(sample.bytes))
+    }
+
+    /// Which function of a stack its memory is put down to: the frame, and of its functions which.
+    ///
+    /// By the rule of [`Analysis`](crate::Analysis), as far as there are names: the first, from the leaf, that is the
+    /// program's own. Where none is, the outermost of the standard library, or else the frame above the leaf's first four.
+    pub fn site_of(&self, sample: &Sample) -> Option<(usize, Option<usize>)> {
+        let all = |index: &usize| {
+            let frame = self.frames.get(*index)?;
+            let path = frame.module.as_deref().unwrap_or_default();
+            Some((*index, frame, path.rsplit('/').next().unwrap_or(path)))
+        };
+        let leaf = sample.frames.get(..MOST_OF_ALLOCATOR).unwrap_or(&sample.frames);
+        let of_allocator = |(frame, file): (&Frame, &str)| {
+            frame.functions.iter().rposition(|function| kind(function, file) == Kind::Allocator)
+        };
+        let allocator = leaf.iter().enumerate().rev().find_map(|(place, index)| {
+            let (_, frame, file) = all(index)?;
+            Some((place, of_allocator((frame, file))?))
+        });
+        let (mut seen, mut outermost) = (allocator.is_some(), None);
+        let (first, mut skipped) = allocator.unwrap_or_default();
+        for (index, frame, file) in sample.frames.get(first..).unwrap_or_default().iter().filter_map(all) {
+            if frame.functions.is_empty() && seen && !is_system(file) {
+                return Some((index, None));
+            }
+            for (inlined, function) in frame.functions.iter().enumerate().skip(std::mem::take(&mut skipped)) {
+                match kind(function, file) {
+                    Kind::Own if function == "main" && outermost.is_some() => {}
+                    Kind::Own => return Some((index, Some(inlined))),
+                    Kind::Std => (seen, outermost) = (true, Some((index, Some(inlined)))),
+                    Kind::Allocator | Kind::System => seen = true,
+                    Kind::StartUp => {}
+                }
+            }
+        }
+        outermost.or_else(|| {
+            let above = sample.frames.get(4).or_else(|| sample.frames.last())?;
+            Some((*above, self.frames.get(*above).filter(|frame| !frame.functions.is_empty()).map(|_| 0)))
+        })
     }
 
     fn of(whole: &Whole) -> Result<Self, Error> {
