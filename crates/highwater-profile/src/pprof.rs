@@ -26,6 +26,9 @@ struct Whole {
     functions: Vec<Function>,
     #[prost(string, repeated, tag = "6")]
     strings: Vec<String>,
+    /// A function that matches this pattern as a whole is left out, with all that it calls.
+    #[prost(int64, tag = "7")]
+    drop_frames: i64,
     #[prost(int64, tag = "9")]
     time_nanos: i64,
     #[prost(message, optional, tag = "11")]

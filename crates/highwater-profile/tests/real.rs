@@ -143,6 +143,7 @@ fn pprof_opens_what_is_written() {
     for part in ["Type: inuse_space", "Time: 2023-11-14", "subject::guilty::hold"] {
         assert!(text.contains(part), "{part}: {text}\n{error}");
     }
+    assert!(!text.contains("prof_backtrace") && !text.contains("_rjem_"), "the allocator's own is left out: {text}");
 }
 
 #[cfg(feature = "symbolize")]

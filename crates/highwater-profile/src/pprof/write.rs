@@ -11,7 +11,9 @@ use super::{Counted, Function, Line, Location, Mapped, Type, Whole};
 use crate::maps::Mapping;
 
 /// The texts that every profile has, by their number.
-const TEXTS: [&str; 6] = ["", "inuse_objects", "count", "inuse_space", "bytes", "space"];
+const TEXTS: [&str; 7] = ["", "inuse_objects", "count", "inuse_space", "bytes", "space", ALLOCATOR];
+/// What is called for memory, as a pattern: else every stack would end in the function that took the sample.
+const ALLOCATOR: &str = r"(_rjem_|je_|__rust_|__rg_|__rdl_|__rustc::__r).*|(malloc|calloc|realloc|posix_memalign|aligned_alloc|memalign)(@.*)?";
 const INUSE_OBJECTS: Type = Type { kind: 1, unit: 2 };
 const INUSE_SPACE: Type = Type { kind: 3, unit: 4 };
 const SPACE: Type = Type { kind: 5, unit: 4 };
@@ -37,6 +39,7 @@ impl<W: Write> Writer<W> {
             period_type: Some(SPACE),
             period: signed(period),
             default_sample_type: INUSE_SPACE.kind,
+            drop_frames: 6,
             ..Whole::default()
         })?;
         for text in TEXTS {
