@@ -17,6 +17,7 @@
 //! | [`peak`] | the highest use of the last minute |
 //! | [`recording`] | samples as rows of a CSV |
 //! | [`schedule`] | when to look next |
+//! | [`verdict`] | how a run ended, from what it left behind |
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test"))]
@@ -36,6 +37,7 @@ mod rise;
 pub mod sample;
 pub mod schedule;
 pub mod units;
+pub mod verdict;
 
 pub use cause::Cause;
 pub use forecast::Forecast;
@@ -47,3 +49,4 @@ pub use peak::TrailingPeak;
 pub use sample::{Allocator, Cgroup, CgroupEvents, Glance, Pressure, Process, Sample};
 pub use schedule::Schedule;
 pub use units::{Bytes, ParseBytesError, Percent, SinceStart};
+pub use verdict::{Confidence, Evidence, Machine, Verdict};
