@@ -39,7 +39,6 @@ impl EpisodeId {
         Self((random() | 1).to_be_bytes())
     }
 
-    #[cfg(feature = "opentelemetry")]
     pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
