@@ -65,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) record: Option<PathBuf>,
     /// The size of a file of the recording.
     pub(crate) record_size: Bytes,
+    /// Where the black box is: a file, or a folder with one for each process.
+    pub(crate) black_box: Option<PathBuf>,
     /// The level from which on jemalloc is told to give freed pages back.
     pub(crate) purge: Option<Level>,
     /// What the exporters are told, not yet held against one another.
@@ -99,6 +101,7 @@ impl Default for Config {
             report: None,
             record: None,
             record_size: Bytes::mib(16),
+            black_box: None,
             purge: None,
             exports,
             routes,

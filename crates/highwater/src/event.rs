@@ -8,9 +8,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use highwater_model::{Bytes, Cause, Change, Episode, Forecast, Growth, Level, Reason, Sample, Stay, Transition};
+use highwater_model::{Bytes, Cause, Change, Episode, Forecast, Growth, Level, Reason, Sample, Stay, Transition, Verdict};
 use highwater_sources::Source;
 
+use crate::black_box::{PreviousRun, Receipt};
 use crate::identity::{EpisodeHandle, EpisodeId, uuid};
 use crate::telemetry::{self, Value};
 
@@ -30,6 +31,8 @@ pub struct Event {
 pub enum What {
     /// The judge decided something.
     Memory(Transition),
+    /// An earlier run ended without having said so: its black box was found.
+    PreviousRun(Arc<PreviousRun>),
     /// A source of numbers failed; its numbers are absent from now on.
     SourceUnavailable {
         /// Which one.
@@ -86,6 +89,13 @@ pub enum Attribute {
 impl Event {
     pub(crate) fn new(at: SystemTime, what: What, sample: Sample, episode: Option<Arc<EpisodeHandle>>) -> Self {
         Self { at, uid: uuid(), what, sample, episode }
+    }
+
+    /// The event of the end of an earlier run, under the id that the run was given at its start: whoever tells it again tells
+    /// the same.
+    pub(crate) fn of_previous(at: SystemTime, run: Arc<PreviousRun>) -> Self {
+        let (uid, sample) = (run.black_box().run().to_owned(), run.black_box().last_sample());
+        Self { at, uid, what: What::PreviousRun(run), sample, episode: None }
     }
 
     /// The event of what a judge decided about `sample`, without an agent: for a replay.
@@ -158,6 +168,7 @@ impl Event {
                 Change::Growth(_) => "highwater.memory.growth.detected",
                 _ => "highwater.memory.oom_kill",
             },
+            What::PreviousRun(_) => "highwater.previous_run.ended",
             What::SourceUnavailable { .. } => "highwater.source.unavailable",
             What::SourceRecovered { .. } => "highwater.source.recovered",
         }
@@ -179,6 +190,11 @@ impl Event {
                 Change::Ended(..) => Severity::Info,
                 _ => Severity::Error,
             },
+            What::PreviousRun(run) => match run.verdict() {
+                Verdict::OomKilled | Verdict::Killed | Verdict::Crashed => Severity::Error,
+                Verdict::Rebooted => Severity::Warn,
+                _ => Severity::Info,
+            },
             What::SourceUnavailable { .. } => Severity::Warn,
             What::SourceRecovered { .. } => Severity::Info,
         }
@@ -198,6 +214,7 @@ impl Event {
     pub fn level(&self) -> Option<Level> {
         match &self.what {
             What::Memory(transition) => Some(transition.level),
+            What::PreviousRun(run) => Some(run.black_box().level()),
             _ => None,
         }
     }
@@ -226,6 +243,7 @@ impl Event {
     pub fn cause(&self) -> Option<Cause> {
         match &self.what {
             What::Memory(transition) => Some(transition.cause),
+            What::PreviousRun(run) => run.black_box().episode().map(|episode| episode.cause),
             _ => None,
         }
     }
@@ -242,6 +260,12 @@ impl Event {
             What::SourceRecovered { source } => {
                 give("highwater.source", text(source.as_str()));
                 return;
+            }
+            What::PreviousRun(run) => {
+                run.attributes(give);
+                if let Some(cause) = self.cause() {
+                    give("highwater.cause", text(cause.as_str()));
+                }
             }
             What::Memory(transition) => {
                 if let Some(id) = self.episode_id() {
@@ -278,6 +302,14 @@ impl Event {
         }
         for (name, value) in telemetry::evidence(&self.sample) {
             give(name, value.into());
+        }
+    }
+
+    /// Where it is said that the event has arrived, where somebody waits for that.
+    pub(crate) fn receipt(&self) -> Option<&Arc<Receipt>> {
+        match &self.what {
+            What::PreviousRun(run) => Some(run.receipt()),
+            _ => None,
         }
     }
 
@@ -328,6 +360,7 @@ impl fmt::Display for Event {
                 return write!(f, "cannot read {}: {why}; its numbers are absent", source.as_str());
             }
             What::SourceRecovered { source } => return write!(f, "{} can be read again", source.as_str()),
+            What::PreviousRun(run) => return run.fmt(f),
             What::Memory(transition) => transition,
         };
         match transition.change {

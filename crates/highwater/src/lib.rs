@@ -34,7 +34,8 @@
 //! collector: events as log records, episodes as spans, on the wire at once. *highwater-tell* runs what is the host's:
 //! callbacks, the log, a host's own providers, and the waking of those who wait for a level. Metrics are collected by the
 //! SDK's own thread, from the latest sample. Where there is an action or a purge, *highwater-act* runs it; with
-//! [`record`](Builder::record) *highwater-write* writes each sample to a file.
+//! [`record`](Builder::record) *highwater-write* writes each sample to a file, with
+//! [`black_box`](Builder::black_box) *highwater-box* into one that the next start reads.
 //!
 //! # Features
 //!
@@ -61,6 +62,7 @@
 //! | `HIGHWATER_LIMIT`, `_LEVEL_*`, `_HOLD_*`, `_GROWTH_*` | judgement |
 //! | `HIGHWATER_METRICS`, `_EVENTS`, `_SPAN_EVENTS`, `_REPORT` | what is told, and where |
 //! | `HIGHWATER_RECORD`, `_RECORD_SIZE` | a file with every sample, for `highwater replay` |
+//! | `HIGHWATER_BLACK_BOX` | a file that survives the process, with its last minutes |
 //! | `HIGHWATER_PURGE` | what is done |
 //! | `OTEL_EXPORTER_OTLP_*`, for all signals and for one | the way to the collector |
 //! | `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_TRACES_SAMPLER`, `OTEL_METRIC_EXPORT_*` | what is sent |
@@ -78,6 +80,7 @@
 
 mod act;
 mod agent;
+pub mod black_box;
 mod builder;
 mod clock;
 mod config;
@@ -111,6 +114,7 @@ mod watch;
 
 pub use act::Action;
 pub use agent::Agent;
+pub use black_box::PreviousRun;
 pub use builder::{Builder, StartError};
 pub use config::{ConfigError, Protocol};
 pub use delivery::DeliveryState;

@@ -25,6 +25,7 @@ pub(crate) const SPAN_EVENTS: &str = "HIGHWATER_SPAN_EVENTS";
 pub(crate) const REPORT: &str = "HIGHWATER_REPORT";
 pub(crate) const RECORD: &str = "HIGHWATER_RECORD";
 pub(crate) const RECORD_SIZE: &str = "HIGHWATER_RECORD_SIZE";
+pub(crate) const BLACK_BOX: &str = "HIGHWATER_BLACK_BOX";
 pub(crate) const PURGE: &str = "HIGHWATER_PURGE";
 pub(crate) const HOLD_LEAVE: &str = "HIGHWATER_HOLD_LEAVE";
 pub(crate) const WARM_UP: &str = "HIGHWATER_GROWTH_WARM_UP";
@@ -158,6 +159,15 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
         meaning: "how large that file gets, from `64KiB`, before it takes the place of the other; a day has about 11 MiB \
                   (default: `16MiB`)",
         read: |config, text| config.set_record_size(super::parse(text)?),
+    },
+    Variable {
+        name: BLACK_BOX,
+        meaning: "a file that survives the process with its last minutes, for the next start to tell how it ended; with `/` at \
+                  its end a folder, with one for each process (default: none)",
+        read: |config, text| {
+            config.black_box = Some(text.into());
+            Ok(())
+        },
     },
     Variable {
         name: PURGE,

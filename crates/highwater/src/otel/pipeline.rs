@@ -38,6 +38,7 @@ use self::outbox::{LONGEST_ASKED_REST, Parcel};
 use self::wire::{Answer, Body};
 use super::{Telling, instruments};
 use crate::act::Acted;
+use crate::black_box::Receipt;
 use crate::builder::{Connect, Exits};
 use crate::clock::Clock;
 use crate::config::{self, Config, Exporter, Route};
@@ -149,11 +150,17 @@ impl Pipeline {
 
 impl Pipeline {
     /// Puts what was encoded last into the outbox.
-    fn put(&mut self, priority: Priority) {
+    fn put(&mut self, priority: Priority, receipt: Option<&Arc<Receipt>>) {
         let encoded = std::mem::take(&mut *self.encodings.lock().unwrap_or_else(PoisonError::into_inner));
         let told = self.clock.now();
-        for (signal, body) in encoded {
-            self.dispatch.put(Parcel { signal, priority, told, body });
+        // The record says it all; where there is none, what else there is.
+        let record = encoded.iter().position(|(signal, _)| *signal == Signal::Logs).unwrap_or_default();
+        if let Some(receipt) = receipt.filter(|_| encoded.is_empty()) {
+            receipt.deliver();
+        }
+        for (at, (signal, body)) in encoded.into_iter().enumerate() {
+            let receipt = receipt.filter(|_| at == record).cloned();
+            self.dispatch.put(Parcel { signal, priority, told, body, receipt });
         }
     }
 }
@@ -236,12 +243,12 @@ impl Outlet for Pipeline {
             self.ids.next_trace(TraceId::from_bytes(id.to_bytes()));
         }
         self.telling.tell(event);
-        self.put(event.priority());
+        self.put(event.priority(), event.receipt());
     }
 
     fn acted(&mut self, acted: &Acted) {
         self.telling.acted(acted);
-        self.put(Priority::Normal);
+        self.put(Priority::Normal, None);
     }
 
     fn work(&mut self) -> Option<Duration> {

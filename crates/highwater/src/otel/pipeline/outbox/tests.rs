@@ -6,7 +6,7 @@ const HEARTBEAT: Priority = Priority::Low;
 
 fn parcel(signal: Signal, priority: Priority, told: f64) -> Parcel {
     let body = Body { bytes: told.to_string().into_bytes().into(), encoding: None };
-    Parcel { signal, priority, told: at(told), body }
+    Parcel { signal, priority, told: at(told), body, receipt: None }
 }
 
 fn log(told: f64) -> Parcel {
