@@ -1,5 +1,8 @@
 //! What differs between systems: the only place with a condition on one.
-#![allow(unsafe_code, reason = "sysconf, fcntl, posix_fallocate, atexit and write have no safe form in the standard library")]
+#![allow(
+    unsafe_code,
+    reason = "sysconf, fcntl, posix_fallocate, atexit and write have no safe form in the standard library"
+)]
 
 use std::fs::File;
 use std::io;
@@ -193,6 +196,6 @@ mod elsewhere {
     }
 }
 #[cfg(not(unix))]
-pub(crate) use elsewhere::{clock_ticks, inode, page_size, read_from_start};
-#[cfg(not(unix))]
 pub use elsewhere::{at_exit, is_locked, lock, stands_at, write_at, write_to_stderr};
+#[cfg(not(unix))]
+pub(crate) use elsewhere::{clock_ticks, inode, page_size, read_from_start};

@@ -8,7 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use highwater_model::{Bytes, Cause, Change, Episode, Forecast, Growth, Level, Reason, Sample, Stay, Transition, Verdict};
+use highwater_model::{
+    Bytes, Cause, Change, Episode, Forecast, Growth, Level, Reason, Sample, Stay, Transition, Verdict,
+};
 use highwater_sources::Source;
 
 use crate::black_box::{PreviousRun, Receipt};

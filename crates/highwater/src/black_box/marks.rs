@@ -20,8 +20,7 @@ static OPEN: Mutex<Option<(ProcessId, Arc<File>)>> = Mutex::new(None);
 /// From now on marks go to this box, or nowhere.
 pub(super) fn go_to(file: Option<&Arc<File>>) {
     static HOOKED: Once = Once::new();
-    *OPEN.lock().unwrap_or_else(PoisonError::into_inner) =
-        file.map(|file| (ProcessId::current(), Arc::clone(file)));
+    *OPEN.lock().unwrap_or_else(PoisonError::into_inner) = file.map(|file| (ProcessId::current(), Arc::clone(file)));
     HOOKED.call_once(|| {
         platform::at_exit(exits);
         let previous = panic::take_hook();

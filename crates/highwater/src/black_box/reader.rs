@@ -277,7 +277,7 @@ impl BlackBox {
     }
 
     /// The last sample, as far as it was kept.
-    pub(super) fn last_sample(&self) -> Sample {
+    pub(crate) fn last_sample(&self) -> Sample {
         let Some(last) = self.samples.last() else { return Sample::default() };
         let allocator = last.allocated.zip(last.active).zip(last.resident);
         let allocator = allocator.map(|((allocated, active), resident)| Allocator {

@@ -251,7 +251,8 @@ impl Writer {
     /// The last word: how it ended, where it `closes` in order.
     pub(super) fn end(&mut self, closes: bool) {
         if closes && self.open.is_some() {
-            let state = State { closed: true, level: highwater_model::Level::Normal, episode: None, ..self.state.clone() };
+            let state =
+                State { closed: true, level: highwater_model::Level::Normal, episode: None, ..self.state.clone() };
             self.next_try = SinceStart::default();
             self.attempt(|writer| writer.write_state(state));
         }
@@ -430,8 +431,12 @@ impl From<io::Error> for Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoBox => f.write_str("what stands there is no black box: name a file such as /var/lib/service/memory.box"),
-            Self::InUse => f.write_str("another process has its box there: name a folder, with / at its end, for several"),
+            Self::NoBox => {
+                f.write_str("what stands there is no black box: name a file such as /var/lib/service/memory.box")
+            }
+            Self::InUse => {
+                f.write_str("another process has its box there: name a folder, with / at its end, for several")
+            }
             Self::System(error) => error.fmt(f),
         }
     }

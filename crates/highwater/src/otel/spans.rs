@@ -17,8 +17,8 @@ use highwater_model::{Change, Episode, Level, Reason, Stay, Transition, Verdict}
 
 use super::int;
 use crate::act::Acted;
-use crate::event::{Attribute, Event, What, episode_attributes};
 use crate::black_box::PreviousRun;
+use crate::event::{Attribute, Event, What, episode_attributes};
 use crate::identity::{EpisodeId, random};
 use crate::site::Site;
 
@@ -102,7 +102,8 @@ impl<T: Tracer> EpisodeSpans<T> {
             attributes.push(KeyValue::new("highwater.peak.utilization", utilization));
         }
         let names = ["highwater.time_at.elevated", "highwater.time_at.high", "highwater.time_at.critical"];
-        attributes.extend(names.into_iter().zip(episode.time_at).map(|(name, at)| KeyValue::new(name, at.as_secs_f64())));
+        attributes
+            .extend(names.into_iter().zip(episode.time_at).map(|(name, at)| KeyValue::new(name, at.as_secs_f64())));
         if let Some(limit) = left.limit() {
             attributes.push(KeyValue::new("highwater.memory.limit", int(limit.bytes.get())));
             attributes.push(KeyValue::new("highwater.limit.source", limit.source.as_str()));
@@ -116,9 +117,9 @@ impl<T: Tracer> EpisodeSpans<T> {
             .span_builder("memory episode killed")
             .with_kind(SpanKind::Internal)
             .with_start_time(began)
-            .with_status(Status::error(event.to_string()))
             .with_attributes(attributes);
         let mut span = self.tracer.build_with_context(builder, &Context::new().with_remote_span_context(parent));
+        span.set_status(Status::error(event.to_string()));
         let context = span.span_context().clone();
         span.end_with_timestamp(ended);
         Some(context).filter(SpanContext::is_valid)

@@ -115,7 +115,10 @@ fn the_parts_of_the_file_do_not_overlap() {
     }
     let last = places.last().unwrap();
     assert!(last.at + last.size as u64 <= SIZE);
-    assert!(places.iter().all(|place| place.at / 4096 == (place.at + place.size as u64 - 1) / 4096), "in one page each");
+    assert!(
+        places.iter().all(|place| place.at / 4096 == (place.at + place.size as u64 - 1) / 4096),
+        "in one page each"
+    );
 }
 
 #[test]

@@ -177,7 +177,7 @@ proptest! {
                 Step::Told(signal, priority) => {
                     told += 1;
                     let body = Body { bytes: Vec::new().into(), encoding: None };
-                    gone += usize::from(outbox.put(Parcel { signal, priority, told: now, body }).is_some());
+                    gone += usize::from(outbox.put(Parcel { signal, priority, told: now, body, receipt: None }).is_some());
                 }
                 Step::Arrives | Step::Refused => {
                     if let Some(parcel) = outbox.take_due(now) {
