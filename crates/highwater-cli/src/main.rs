@@ -1,4 +1,4 @@
-//! `highwater`: what the agent would have said of a recorded run.
+//! `highwater`: what the agent would have said of a recorded run, and what it left behind of one that is over.
 //!
 //! The judgement is the agent's own, from the same crate, and so is what an event says: this program reads, prints and
 //! draws.
@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `options` | the command line |
 //! | `trace` | rows of a CSV, whatever is in it |
+//! | `black_box` | what a black box holds |
 //! | `replay` | the loop: read, judge, tell |
 //! | `line` | an event as one line of JSON |
 //! | `summary` | what there was in all |
@@ -21,6 +22,7 @@ use clap::Parser;
 
 use options::{Command, Options};
 
+mod black_box;
 mod line;
 mod options;
 mod plot;
@@ -29,13 +31,21 @@ mod summary;
 mod trace;
 
 fn main() -> ExitCode {
-    let Options { command: Command::Replay(options) } = Options::parse();
-    match replay::run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            say(&failure.to_string());
-            ExitCode::from(failure.code())
-        }
+    match Options::parse().command {
+        Command::Replay(options) => match replay::run(&options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                say(&failure.to_string());
+                ExitCode::from(failure.code())
+            }
+        },
+        Command::BlackBox(options) => match black_box::run(&options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                say(&why);
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 

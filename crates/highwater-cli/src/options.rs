@@ -22,6 +22,18 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     /// Judge a recorded run again: events on standard output, one JSON object a line
     Replay(Replay),
+    /// Print what a black box holds: how its run ended, or how it stands, and its last minutes
+    BlackBox(BlackBox),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BlackBox {
+    /// What HIGHWATER_BLACK_BOX wrote
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// One JSON object, with every sample
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -209,9 +221,10 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> Result<Replay, String> {
         let arguments = ["highwater", "replay", "trace.csv"].iter().chain(arguments);
-        let Options { command: Command::Replay(replay) } =
-            Options::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        Ok(replay)
+        match Options::try_parse_from(arguments).map_err(|error| error.to_string())?.command {
+            Command::Replay(replay) => Ok(replay),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

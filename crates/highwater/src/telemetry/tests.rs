@@ -258,6 +258,7 @@ of its root span.
 | `highwater.memory.episode.ended` | INFO | normal is reached again, the episode is split after an hour, or the agent shuts down |
 | `highwater.memory.growth.detected` | WARN | memory grows steadily and does not come down: once more as much as in the window seen, and the limit is reached; again only where it had stopped |
 | `highwater.memory.oom_kill` | ERROR | the kernel killed processes of the cgroup; those within a minute are told together; those that still wait when the agent ends are in `highwater.cgroup.oom_kills` alone |
+| `highwater.previous_run.ended` | ERROR where it was killed or panicked, WARN where the machine restarted, else INFO | at the next start, first of all: an earlier run left its black box open. Its id is the run's, so that whoever tells it again tells the same |
 | `highwater.source.unavailable` | WARN | a source cannot be read any more; its numbers are absent |
 | `highwater.source.recovered` | INFO | it can be read again |
 
@@ -267,17 +268,21 @@ Memory events carry the sample that was judged, under the names of the metrics a
 | attribute | values |
 |---|---|
 | `highwater.episode.id` | the trace id in hex |
-| `highwater.previous_episode.id` | the same, of the first half of a split |
+| `highwater.previous_episode.id` | the same, of the first half of a split; the open one of an earlier run |
 | `highwater.level`, `highwater.previous_level` | normal, elevated, high, critical: now, and as it was told before |
 | `highwater.reason` | held, steep, kernel, peak, heartbeat, recovered, limit_changed, split, flapping, shutdown; of growth, the window that saw it: slow, fast, ramp |
 | `highwater.cause` | heap, allocator, external, unattributed, shmem, kernel, other_process, file, unknown |
 | `highwater.limit.source` | config, cgroup, cgroup_high |
-| `highwater.ended_by` | recovered, limit_changed, split, shutdown |
+| `highwater.ended_by` | recovered, limit_changed, split, shutdown; of `memory episode killed`: killed, shutdown |
 | `highwater.peak.used`, `highwater.peak.utilization` | By, 1: of an ended episode, and where it is told again |
 | `highwater.duration`, `highwater.time_at.elevated`, `.high`, `.critical` | s: of an ended episode, and where it is told again |
 | `highwater.growth.slope`, `highwater.growth.window` | By/s, s: of growth, and the time over which it was seen |
 | `highwater.time_to_limit.earliest`, `.likely`, `.latest` | s: of growth under a limit |
 | `highwater.count` | how many were killed; how many entries of a level were counted and not told |
+| `highwater.exit.verdict`, `highwater.exit.confidence` | oom_killed, killed, crashed, rebooted, shut_down, unknown; certain, likely, guess: of an earlier run |
+| `highwater.samples` | maps of `seconds` before the end, `used`, `rss`, `allocated`: at most 20 of the last samples of an earlier run |
+| `highwater.capture.sites` | maps of `function`, `module`, `build_id`, `offset`, `bytes`, `objects`, `grown`: what held most in an earlier run |
+| `service.instance.id`, `process.pid`, `process.creation.time` | those of an earlier run |
 | `highwater.source`, `highwater.why` | jemalloc, proc, cgroup, pressure; text |
 
 What happens too often *flaps*: the sixth episode of an hour, or the sixth entry of one level, has the reason `flapping`. From
@@ -295,6 +300,7 @@ later.
 | `memory episode` | the root: from the crossing of its first level to the moment from which normal held; peak, duration and time at each level as attributes, the events as span events, unless `HIGHWATER_SPAN_EVENTS=off` | at its end |
 | `memory episode begun` | a child from the crossing to the decision: makes an open episode visible | at once |
 | `memory elevated`, `memory high`, `memory critical` | a child for each stay at a level, as it was told: while it flaps, one stay | when the level is left |
+| `memory episode killed` | a child that the next start sends into the trace of a run that was killed, from the crossing to the last sample, with the verdict; the root stays missing, since its process is gone | at the next start |
 | `purge` | a child: jemalloc was told to give freed pages back | when it is done, also after the episode |
 | `action NAME` | a child: an action of the host's, by its name | the same |
 
