@@ -158,8 +158,7 @@ impl Evidence {
             // It counts each process that the kernel kills for memory, whoever ran out of it.
             Some(_) => (Verdict::Killed, Likely),
             None if self.is_at_limit() => {
-                let enforced = self.limit.is_some_and(|limit| limit.source == LimitSource::Cgroup);
-                (Verdict::OomKilled, if enforced && !self.others_hold_most { Likely } else { Guess })
+                (Verdict::OomKilled, if self.is_enforced() && !self.others_hold_most { Likely } else { Guess })
             }
             None => match self.share() {
                 Some(share) if share < FAR => (Verdict::Killed, Likely),
@@ -177,7 +176,12 @@ impl Evidence {
             return share >= 1.0;
         }
         let then = used.get() as f64 + rise * self.next.as_secs_f64();
-        share >= NEAR || then >= limit.bytes.get() as f64
+        // Beyond a limit that the kernel does not enforce nothing happens: only use that is there already is an indication.
+        share >= NEAR || (self.is_enforced() && then >= limit.bytes.get() as f64)
+    }
+
+    fn is_enforced(&self) -> bool {
+        self.limit.is_some_and(|limit| limit.source == LimitSource::Cgroup)
     }
 
     fn share(&self) -> Option<f64> {
@@ -254,6 +258,7 @@ mod tests {
     fn a_limit_that_the_kernel_does_not_enforce_allows_a_guess() {
         for source in [LimitSource::Config, LimitSource::CgroupHigh] {
             is(Evidence { limit: limited(source), ..used(96, 1.0) }, Verdict::OomKilled, GUESS);
+            is(Evidence { limit: limited(source), ..used(80, 90.0) }, Verdict::Killed, GUESS);
         }
     }
 
