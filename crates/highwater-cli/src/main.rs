@@ -8,6 +8,7 @@
 //! | `options` | the command line |
 //! | `trace` | rows of a CSV, whatever is in it |
 //! | `black_box` | what a black box holds |
+//! | `reap` | telling of the boxes in a folder (feature `reap`) |
 //! | `replay` | the loop: read, judge, tell |
 //! | `line` | an event as one line of JSON |
 //! | `summary` | what there was in all |
@@ -26,6 +27,8 @@ mod black_box;
 mod line;
 mod options;
 mod plot;
+#[cfg(feature = "reap")]
+mod reap;
 mod replay;
 mod summary;
 mod trace;
@@ -39,6 +42,8 @@ fn main() -> ExitCode {
                 ExitCode::from(failure.code())
             }
         },
+        #[cfg(feature = "reap")]
+        Command::Reap(options) => reap::run(&options),
         Command::BlackBox(options) => match black_box::run(&options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {

@@ -24,6 +24,32 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Print what a black box holds: how its run ended, or how it stands, and its last minutes
     BlackBox(BlackBox),
+    /// Tell a collector of the runs that left their boxes in a folder: of jobs and pods that never start again
+    #[cfg(feature = "reap")]
+    Reap(Reap),
+}
+
+#[cfg(feature = "reap")]
+#[derive(Debug, Args)]
+pub(crate) struct Reap {
+    /// The folder that HIGHWATER_BLACK_BOX names, or that of the file
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// The collector's address, such as http://localhost:4318; the rest is as OTEL_EXPORTER_OTLP_* say
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(crate) otlp: String,
+    /// Goes on, one pass after the other, until it is ended
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Between two passes
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub(crate) interval: Duration,
+}
+
+#[cfg(feature = "reap")]
+fn interval(text: &str) -> Result<Duration, String> {
+    let time = up_to_a_day(text).filter(|time| *time >= Duration::from_millis(100));
+    time.ok_or_else(|| "not a time from 100ms to a day: write one with a unit, such as 1s".to_owned())
 }
 
 #[derive(Debug, Args)]

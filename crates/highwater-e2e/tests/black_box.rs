@@ -316,3 +316,79 @@ fn forked_workers_do_not_write_into_their_parent_s_box_and_their_exit_does_not_c
     process.close_input();
     process.wait_for_success();
 }
+
+fn reap(folder: &Path, endpoint: &str) -> Process {
+    let reaper = Program::at(&binary::of_named("highwater-cli", "highwater")).arg("reap").arg(folder);
+    reaper.args(["--otlp", endpoint]).run()
+}
+
+#[test]
+fn a_reaper_tells_each_dead_box_in_the_name_of_its_run_and_leaves_those_in_use_alone() {
+    let folder = Folder::temporary();
+    let path = PathBuf::from(format!("{}/", folder.path().display()));
+    let mut collector = Lone::stopped();
+    let start = |name: &str| silent(&path).variable("OTEL_SERVICE_NAME", name).start();
+    let (dead, ended, alive) = (start("dead"), start("ended"), start("alive"));
+    let named = |name: &str| {
+        let name = format!("{name}-");
+        files(folder.path()).into_iter().find(|file| file.file_name().unwrap().to_string_lossy().starts_with(&name))
+    };
+    let found = |name: &str| {
+        wait::until(name, || named(name).filter(|file| read(file).is_ok_and(|left| has_samples(1)(&left))))
+    };
+    let [left, _, _] = ["dead", "ended", "alive"].map(|name| read(&found(name)).unwrap());
+    kill(dead);
+    ends_well(ended);
+    let mut away = reap(folder.path(), &collector.http());
+    assert_eq!(away.ended().unwrap().code(), Some(1), "{}", away.error());
+    assert!(away.error().contains("is kept: ") && named("dead").is_some(), "{}", away.error());
+    collector.start();
+    let mut reaped = reap(folder.path(), &collector.http());
+    assert_eq!(reaped.ended().unwrap().code(), Some(0), "{}", reaped.error());
+    assert!(reaped.error().contains("dead, process"), "{}", reaped.error());
+    assert_eq!((named("dead"), named("ended")), (None, None));
+    assert!(named("alive").is_some());
+    // Nothing is left to tell.
+    assert_eq!(reap(folder.path(), &collector.http()).ended().unwrap().code(), Some(0));
+    ends_well(alive);
+    collector.stop();
+    let records = collector.records();
+    let [record] = &records[..] else { panic!("{records:?}") };
+    assert_eq!((record.name(), uid(record).as_str()), (ENDED, left["run"].as_str().unwrap()));
+    assert_eq!(record.instance(), left["resource"]["service.instance.id"].as_str().unwrap());
+    for (folder, endpoint) in [(folder.path().join("none"), "http://localhost:4318"), (folder.path().into(), "ftp://a")]
+    {
+        assert_eq!(reap(&folder, endpoint).ended().unwrap().code(), Some(2));
+    }
+}
+
+#[test]
+fn of_a_reaper_and_starts_at_the_same_time_one_alone_tells_a_box() {
+    let folder = Folder::temporary();
+    let path = PathBuf::from(format!("{}/", folder.path().display()));
+    let mut collector = Lone::started();
+    let mut runs = Vec::new();
+    for _ in 0..5 {
+        let process = silent(&path).start();
+        let left = wait::until("there is a box", || {
+            files(folder.path()).iter().filter_map(|file| read(file).ok()).find(|left| left["in_use"] == true)
+        });
+        runs.push(left["run"].as_str().unwrap().to_owned());
+        kill(process);
+        let endpoint = collector.http();
+        let start = || boxed(&path, None).variable("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint).start();
+        let (second, mut reaper) = std::thread::scope(|scope| {
+            let reaper = scope.spawn(|| reap(folder.path(), &endpoint));
+            (start(), reaper.join().unwrap())
+        });
+        assert_eq!(reaper.ended().unwrap().code(), Some(0), "{}", reaper.error());
+        ends_well(second);
+        assert_eq!(reap(folder.path(), &endpoint).ended().unwrap().code(), Some(0));
+        assert!(files(folder.path()).is_empty(), "{:?}", files(folder.path()));
+    }
+    collector.stop();
+    let told: Vec<_> = collector.records().iter().filter(|record| record.name() == ENDED).map(uid).collect();
+    for run in &runs {
+        assert_eq!(told.iter().filter(|told| *told == run).count(), 1, "{run} in {told:?}");
+    }
+}

@@ -16,6 +16,8 @@
 //! | `claim` | whose a file is: locks, names, what makes room |
 //! | `writer` | writing, and what goes wrong with it |
 //! | `previous` | a run that is over, and how it ended |
+//! | `marks` | what a panic and an exit leave |
+//! | `reaper` | telling from beside (feature `otlp`) |
 
 use std::io;
 use std::path::Path;
@@ -36,6 +38,8 @@ use crate::site::Site;
 pub use format::{LastEpisode, LastPanic, Moment, Value};
 pub use previous::PreviousRun;
 pub use reader::{BlackBox, ReadError};
+#[cfg(feature = "otlp")]
+pub use reaper::{ReapError, Reaped, Reaper};
 
 pub(crate) use previous::{Receipt, Surroundings};
 pub(crate) use writer::Run;
@@ -45,6 +49,8 @@ mod format;
 mod marks;
 mod previous;
 mod reader;
+#[cfg(feature = "otlp")]
+mod reaper;
 mod writer;
 
 /// How many samples wait for the disk: of one that hangs, a minute.

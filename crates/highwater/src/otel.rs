@@ -40,6 +40,8 @@ mod spans;
 pub(crate) use pipeline::heard;
 
 #[cfg(feature = "otlp")]
+pub(crate) use pipeline::deliver;
+#[cfg(feature = "otlp")]
 pub use pipeline::view;
 pub use resource::resource;
 
