@@ -203,6 +203,27 @@ fn an_orderly_end_is_not_told() {
 }
 
 #[test]
+fn a_panic_is_told_by_its_place_and_an_exit_where_an_episode_was_open() {
+    let folder = Folder::temporary();
+    let path = folder.path().join("memory.box");
+    let mut first = silent(&path).start();
+    holds(&path, has_samples(1));
+    first.tell("jump");
+    assert_eq!(first.wait().code(), Some(101));
+    let mut second = silent(&path).start();
+    says(&second, "the previous run panicked (likely) at ");
+    assert!(second.error().contains("examples/driven.rs:"), "{}", second.error());
+    second.tell("take 100");
+    holds(&path, |left| left["in_use"] == true && left["episode"].is_object());
+    second.tell("exit");
+    assert_eq!(second.wait().code(), Some(3));
+    assert!(read(&path).unwrap()["exited"].is_string());
+    let third = silent(&path).start();
+    says(&third, "the previous run left past the agent (likely)");
+    ends_well(third);
+}
+
+#[test]
 fn of_two_processes_at_one_path_the_second_has_no_box_until_the_first_is_over() {
     let folder = Folder::temporary();
     let path = folder.path().join("memory.box");

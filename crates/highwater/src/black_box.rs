@@ -211,3 +211,6 @@ fn write(entries: &Receiver<Entry>, writer: &mut writer::Writer) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
