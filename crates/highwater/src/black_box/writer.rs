@@ -270,18 +270,17 @@ impl Writer {
         if self.clock.now() < self.next_try {
             return;
         }
-        let path = self.own.display().to_string();
         match work(self) {
             Ok(()) => {
                 if self.trouble.take().is_some() {
-                    self.say(Severity::Info, format!("the black box goes on in {path}"));
+                    self.say(Severity::Info, format!("the black box goes on in {}", self.own.display()));
                 }
             }
             Err(trouble) => {
                 self.next_try = self.clock.now().after(RETRY);
                 let text = trouble.to_string();
                 if self.trouble.as_ref() != Some(&text) {
-                    let every = RETRY.as_secs();
+                    let (path, every) = (self.own.display(), RETRY.as_secs());
                     self.say(Severity::Warn, format!("no black box in {path}: {text}; tried again every {every} s"));
                     self.trouble = Some(text);
                 }
