@@ -23,8 +23,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::thread;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::thread::{self, Thread};
 use std::time::{Duration, SystemTime};
 
 use highwater_model::{Episode, Level, Sample};
@@ -59,6 +59,9 @@ const QUEUE: usize = 64;
 const WORDS: usize = 64;
 /// How long the watch thread waits for what is found at the start, so that it is told first.
 const FIRST: Duration = Duration::from_millis(500);
+/// Between two looks for samples in calm. To wake a thread costs the one that wakes it 10 us on a busy machine, and its turn now
+/// and then: more than all the rest. So it is woken only where something happens.
+const CALM: Duration = Duration::from_millis(200);
 /// To ask again for the id of a root span, which another thread makes.
 const SOON: Duration = Duration::from_millis(20);
 
@@ -87,7 +90,9 @@ pub(crate) struct Entry {
 /// The way to the box's thread, and back.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    entries: SyncSender<Entry>,
+    /// `None` from its end on.
+    entries: Option<SyncSender<Entry>>,
+    thread: Thread,
     words: Receiver<Word>,
     closing: Arc<AtomicBool>,
     sites: Option<Arc<[Site]>>,
@@ -107,15 +112,16 @@ impl Recorder {
         // A host may change its folder, as a daemon does: the file stays where it was meant.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let closes = Arc::clone(&closing);
-        thread::Builder::new().name("highwater-box".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("highwater-box".to_owned()).spawn(move || {
             let mut writer = writer::Writer::new(path, is_folder, run, around, clock, words);
             write(&receiver, &mut writer);
             writer.end(closes.load(Ordering::Acquire));
             drop(writer);
             drop(done);
         })?;
+        let (thread, entries) = (thread.thread().clone(), Some(entries));
         let (sites, captured, captures, lags) = (None, None, Vec::new(), false);
-        Ok(Self { entries, words: heard, closing, sites, captured, captures, lags })
+        Ok(Self { entries, thread, words: heard, closing, sites, captured, captures, lags })
     }
 
     /// The runs that are over, as they were found at the start. It waits for them, and not long.
@@ -151,7 +157,12 @@ impl Recorder {
     /// Hands over what is known after a sample, unless there is no room for it. Never waits. Returns what was found since.
     pub(crate) fn record(&mut self, entry: Entry, mut say: impl FnMut(Severity, String)) -> Vec<Arc<PreviousRun>> {
         let entry = Entry { sites: self.sites.take(), captured: self.captured.take(), ..entry };
-        if let Err(TrySendError::Full(entry)) = self.entries.try_send(entry) {
+        let urgent = entry.level != Level::Normal || entry.episode.is_some() || entry.captured.is_some();
+        let sent = self.entries.as_ref().map_or(Ok(()), |entries| entries.try_send(entry));
+        if urgent {
+            self.thread.unpark();
+        }
+        if let Err(TrySendError::Full(entry)) = sent {
             (self.sites, self.captured) = (entry.sites, entry.captured);
             if !self.lags {
                 self.lags = true;
@@ -188,26 +199,29 @@ impl Recorder {
     }
 }
 
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        drop(self.entries.take());
+        self.thread.unpark();
+    }
+}
+
 /// Writes what comes, until nothing will.
 fn write(entries: &Receiver<Entry>, writer: &mut writer::Writer) {
     let mut patience = 0_u32;
     loop {
-        let pause = if writer.lacks_root() && patience > 0 { SOON } else { Duration::MAX };
-        // A pause without end is no timeout that a system could take.
-        let entry = match pause {
-            Duration::MAX => entries.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            soon => entries.recv_timeout(soon),
-        };
-        match entry {
+        match entries.try_recv() {
             Ok(entry) => {
                 patience = 50;
                 writer.take(entry);
             }
-            Err(RecvTimeoutError::Timeout) => {
+            Err(TryRecvError::Empty) if writer.lacks_root() && patience > 0 => {
+                thread::park_timeout(SOON);
                 patience = patience.saturating_sub(1);
                 writer.look_again();
             }
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(TryRecvError::Empty) => thread::park_timeout(CALM),
+            Err(TryRecvError::Disconnected) => return,
         }
     }
 }

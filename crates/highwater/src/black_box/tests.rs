@@ -81,22 +81,27 @@ fn a_run_that_was_not_closed_is_found_with_its_last_samples_and_removed_once_it_
 #[test]
 #[ignore = "it measures: make bench"]
 fn costs() {
-    const SAMPLES: usize = 20_000;
+    const SAMPLES: usize = 10_000;
     let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
     let stop = AtomicBool::new(false);
     let written = AtomicU64::new(0);
     let clock = Clock::start();
-    let measure = |name: &str| {
+    let measure = |name: &str, with_box: bool| {
         let finished = Finished::default();
         let (mut recorder, clock) = recorder(&folder.path().join("memory.box"), &finished);
         recorder.found(|_, _| ());
         let mut took: Vec<_> = (0..SAMPLES)
             .map(|_| {
-                thread::park_timeout(Duration::from_micros(500));
+                thread::park_timeout(Duration::from_millis(1));
                 let entry = entry(clock);
                 let before = clock.now();
-                recorder.record(entry, |_, text| panic!("{text}"));
-                clock.now().since(before)
+                if with_box {
+                    recorder.record(entry, |_, text| panic!("{text}"));
+                }
+                let took = clock.now().since(before);
+                // A thousand a second would not fit between two looks.
+                recorder.thread.unpark();
+                took
             })
             .collect();
         recorder.close();
@@ -105,7 +110,8 @@ fn costs() {
         let of = |share: f64| took[((SAMPLES - 1) as f64 * share) as usize];
         println!("{name}: p50 {:?}, p99 {:?}, p99.9 {:?}, most {:?}", of(0.5), of(0.99), of(0.999), of(1.0));
     };
-    measure("the watch thread hands a sample over");
+    measure("without a box", false);
+    measure("the watch thread hands a sample over", true);
     thread::scope(|scope| {
         scope.spawn(|| {
             let (path, block) = (folder.path().join("ballast"), vec![7_u8; 4 << 20]);
@@ -122,7 +128,8 @@ fn costs() {
             }
         });
         let before = clock.now();
-        measure("beside a writer of as much as the disk takes");
+        measure("beside a writer of as much as the disk takes, without a box", false);
+        measure("beside the same, with a box", true);
         let seconds = clock.now().since(before).as_secs_f64();
         stop.store(true, Ordering::Relaxed);
         println!("the writer wrote {:.0} MiB/s", written.load(Ordering::Relaxed) as f64 / seconds);
