@@ -41,6 +41,8 @@ pub use reader::{BlackBox, ReadError};
 #[cfg(feature = "otlp")]
 pub use reaper::{ReapError, Reaped, Reaper};
 
+#[cfg(any(fuzzing, test))]
+pub(crate) use format::seal_all;
 pub(crate) use previous::{Receipt, Surroundings};
 pub(crate) use writer::Run;
 

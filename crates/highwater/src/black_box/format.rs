@@ -502,15 +502,28 @@ pub(super) fn decode_exit(block: &[u8]) -> Option<SystemTime> {
     unseal(block)?.time()?
 }
 
+/// Seals each block of a file, whatever is in it.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn seal_all(bytes: &mut [u8]) {
+    let rings = RINGS.iter().flat_map(|ring| (0..ring.slots).map(|slot| ring.place(slot)));
+    for place in [HEADER, PANIC, EXIT].into_iter().chain(STATE).chain(SITES).chain(rings) {
+        let Ok(from) = usize::try_from(place.at) else { continue };
+        let Some(block) = bytes.get_mut(from..from.saturating_add(place.size)) else { continue };
+        let Some((content, checksum)) = block.split_last_chunk_mut::<CHECKSUM>() else { continue };
+        *checksum = crc32(content).to_le_bytes();
+    }
+}
+
 /// Milliseconds since 1970.
 pub(super) fn millis(at: SystemTime) -> u64 {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The same back. What no clock shows is 1970.
+/// The same back. What no clock shows is 1970; later than 9999, which cannot be written as a date, is not.
 pub(super) fn moment(millis: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(SystemTime::UNIX_EPOCH)
+    const LATEST: u64 = 253_402_300_799_999;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis.min(LATEST))).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// The last four bytes of each block.

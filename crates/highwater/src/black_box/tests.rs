@@ -1,8 +1,10 @@
 use std::fs;
 use std::io::Write;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
 use highwater_model::{Bytes, Process};
+use proptest::prelude::*;
 
 use super::*;
 use crate::finished::Finished;
@@ -75,6 +77,46 @@ fn a_run_that_was_not_closed_is_found_with_its_last_samples_and_removed_once_it_
     assert_eq!(count(), 1);
     let name = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().file_name();
     assert!(name.to_string_lossy().starts_with("cart_1-"), "{name:?}");
+}
+
+proptest! {
+    /// What the fuzz target looks for, without a compiler of its own: a real box, spoilt anywhere and sealed again.
+    #[test]
+    fn a_box_that_is_spoilt_anywhere_is_read_or_refused_and_can_be_told(
+        spoilt in proptest::collection::vec((0_usize..77_824, any::<u8>()), 0..40), length in 0_usize..77_825,
+        sealed in any::<bool>(),
+    ) {
+        static REAL: OnceLock<Vec<u8>> = OnceLock::new();
+        let mut bytes = REAL.get_or_init(real).clone();
+        for (at, byte) in spoilt {
+            bytes[at] = byte;
+            // Where what is read first lies, more often.
+            bytes[12 + at % 400] ^= byte & 1;
+        }
+        bytes.truncate(length);
+        if sealed {
+            seal_all(&mut bytes);
+        }
+        if let Ok(left) = BlackBox::parse(&bytes) {
+            let event = crate::event::Event::of_previous(SystemTime::UNIX_EPOCH, Arc::new(PreviousRun::judged(left)));
+            event.attributes(&mut |_, _| ());
+            prop_assert!(!event.to_string().is_empty());
+        }
+    }
+}
+
+/// A box with samples, sites and captures.
+fn real() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("memory.box");
+    let finished = Finished::default();
+    let (mut recorder, clock) = recorder(&path, &finished);
+    recorder.note_sites(&[Site { function: Some("cart::add".to_owned()), ..Site::default() }]);
+    recorder.note_capture(SystemTime::UNIX_EPOCH);
+    (0..20).for_each(|_| drop(recorder.record(entry(clock), |_, text| panic!("{text}"))));
+    drop(recorder);
+    assert!(finished.wait(Duration::from_secs(60)));
+    fs::read(path).unwrap()
 }
 
 /// `cargo test --release -p highwater --lib black_box::tests::costs -- --ignored --nocapture`.
