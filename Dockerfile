@@ -10,10 +10,13 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     find Cargo.* crates examples -type f -exec touch {} + \
     && target="$(rustc -vV | sed -n 's/^host: //p')" \
     && RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked -p demo --target "$target" \
-    && cp "target/$target/release/demo" /demo
+    && cp "target/$target/release/demo" /demo \
+    && mkdir /boxes
 
 FROM scratch
 COPY --from=build /demo /demo
+# Where compose mounts the volume of the black boxes, which takes its owner from here.
+COPY --from=build --chown=10001:10001 /boxes /boxes
 USER 10001:10001
 EXPOSE 3000
 STOPSIGNAL SIGTERM

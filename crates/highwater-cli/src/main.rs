@@ -1,4 +1,5 @@
-//! `highwater`: what the agent would have said of a recorded run, and who holds what in a heap profile.
+//! `highwater`: what the agent would have said of a recorded run, who holds what in a heap profile, and what a run that is
+//! over has left behind.
 //!
 //! The judgement is the agent's own, from the same crate, and so is what an event says; profiles are read by the crate that
 //! writes them: this program reads, prints and draws.
@@ -7,6 +8,8 @@
 //! |---|---|
 //! | `options` | the command line |
 //! | `trace` | rows of a CSV, whatever is in it |
+//! | `black_box` | what a black box holds |
+//! | `reap` | telling of the boxes in a folder (feature `reap`) |
 //! | `replay` | the loop: read, judge, tell |
 //! | `line` | an event as one line of JSON |
 //! | `summary` | what there was in all |
@@ -22,10 +25,13 @@ use clap::Parser;
 
 use options::{Command, Options};
 
+mod black_box;
 mod line;
 mod options;
 mod plot;
 mod profile;
+#[cfg(feature = "reap")]
+mod reap;
 mod replay;
 mod summary;
 mod trace;
@@ -34,6 +40,9 @@ fn main() -> ExitCode {
     let failed = match Options::parse().command {
         Command::Replay(options) => replay::run(&options).err().map(|failure| (failure.to_string(), failure.code())),
         Command::Profile(options) => profile::run(&options).err().map(|failure| (failure.to_string(), failure.code())),
+        Command::BlackBox(options) => black_box::run(&options).err().map(|why| (why, 1)),
+        #[cfg(feature = "reap")]
+        Command::Reap(options) => return reap::run(&options),
     };
     match failed {
         None => ExitCode::SUCCESS,

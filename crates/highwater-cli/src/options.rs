@@ -25,6 +25,11 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Show who holds what in a heap profile: the largest sites, on standard output
     Profile(Profile),
+    /// Print what a black box holds: how its run ended, or how it stands, and its last minutes
+    BlackBox(BlackBox),
+    /// Tell a collector of the runs that left their boxes in a folder: of jobs and pods that never start again
+    #[cfg(feature = "reap")]
+    Reap(Reap),
 }
 
 #[derive(Debug, Args)]
@@ -48,6 +53,39 @@ pub(crate) struct Profile {
     /// Write the profile as Chrome's DevTools load it
     #[arg(long, value_name = "OUT.heapprofile")]
     pub(crate) heapprofile: Option<PathBuf>,
+}
+
+#[cfg(feature = "reap")]
+#[derive(Debug, Args)]
+pub(crate) struct Reap {
+    /// The folder that HIGHWATER_BLACK_BOX names, or that of the file
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// The collector's address, such as http://localhost:4318; the rest is as OTEL_EXPORTER_OTLP_* say
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(crate) otlp: String,
+    /// Goes on, one pass after the other, until it is ended
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Between two passes
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub(crate) interval: Duration,
+}
+
+#[cfg(feature = "reap")]
+fn interval(text: &str) -> Result<Duration, String> {
+    let time = up_to_a_day(text).filter(|time| *time >= Duration::from_millis(100));
+    time.ok_or_else(|| "not a time from 100ms to a day: write one with a unit, such as 1s".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BlackBox {
+    /// What HIGHWATER_BLACK_BOX wrote
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// One JSON object, with every sample
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -237,7 +275,7 @@ mod tests {
         let arguments = ["highwater", "replay", "trace.csv"].iter().chain(arguments);
         match Options::try_parse_from(arguments).map_err(|error| error.to_string())?.command {
             Command::Replay(replay) => Ok(replay),
-            Command::Profile(_) => Err("another command".to_owned()),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -14,6 +14,12 @@ pub fn of(package: &'static str) -> PathBuf {
     built(package, || in_release(&["--package", package, "--bin", package]))
 }
 
+/// The binary `name` of a package that is called otherwise.
+#[track_caller]
+pub fn of_named(package: &'static str, name: &'static str) -> PathBuf {
+    built(name, || in_release(&["--package", package, "--bin", name]))
+}
+
 /// An example of this crate, in release: a program whose only purpose is to be a subject.
 #[track_caller]
 pub fn example(name: &'static str) -> PathBuf {

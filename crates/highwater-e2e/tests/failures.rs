@@ -13,6 +13,7 @@ const SUITES: &[&str] = &[
     "highwater-e2e::sick_collectors::",
     "highwater-e2e::containers::",
     "highwater-e2e::recording::",
+    "highwater-e2e::black_box::",
     "highwater-e2e::settings::bad::",
     "highwater-e2e::embedded::forks::",
     "highwater-e2e::embedded::hosts::",

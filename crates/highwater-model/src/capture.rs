@@ -76,9 +76,13 @@ impl Captures {
     const HOUR: i64 = 60 * 60;
     const DAY: i64 = 24 * Self::HOUR;
 
-    /// Counts a capture of an earlier run of the service, so long before this one began: a crash loop has one budget.
+    /// Counts a capture of an earlier run of the service, so long before this one began: a crash loop has one budget. One
+    /// that is remembered by two, a file and a black box, counts once.
     pub fn remember(&mut self, before: Duration) {
-        self.count(i64::try_from(before.as_secs()).map_or(i64::MIN, i64::wrapping_neg));
+        let at = i64::try_from(before.as_secs()).map_or(i64::MIN, i64::wrapping_neg);
+        if self.counted.iter().flatten().all(|then| then.abs_diff(at) >= Self::APART.as_secs()) {
+            self.count(at);
+        }
     }
 
     /// Takes a sample into account.
@@ -124,7 +128,7 @@ impl Captures {
     /// What the program asks for, and what is taken at the end, is not counted: who asks knows why.
     pub fn decide(&mut self, trigger: Trigger, sample: &Sample, dump: Bytes) -> Result<(), Refusal> {
         let now = seconds(sample.at);
-        let is_own = matches!(trigger, Trigger::Level(_) | Trigger::Peak);
+        let is_own = trigger.is_counted();
         if trigger != Trigger::Exit && self.last.is_some_and(|last| sample.at.since(last) < Self::APART) {
             return Err(Refusal::Busy);
         }
@@ -218,6 +222,11 @@ impl Stall {
 }
 
 impl Trigger {
+    /// Whether it counts for the budget: what the agent takes by itself does.
+    pub const fn is_counted(self) -> bool {
+        matches!(self, Self::Level(_) | Self::Peak)
+    }
+
     /// The value of `highwater.reason` of a capture.
     pub const fn as_str(self) -> &'static str {
         match self {

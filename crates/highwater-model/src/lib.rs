@@ -18,6 +18,7 @@
 //! | [`peak`] | the highest use of the last minute |
 //! | [`recording`] | samples as rows of a CSV |
 //! | [`schedule`] | when to look next |
+//! | [`verdict`] | how a run ended, from what it left behind |
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test"))]
@@ -38,6 +39,7 @@ mod rise;
 pub mod sample;
 pub mod schedule;
 pub mod units;
+pub mod verdict;
 
 pub use capture::{Captures, Refusal, Trigger};
 pub use cause::Cause;
@@ -50,3 +52,4 @@ pub use peak::TrailingPeak;
 pub use sample::{Allocator, Cgroup, CgroupEvents, Glance, Pressure, Process, Sample};
 pub use schedule::Schedule;
 pub use units::{Bytes, ParseBytesError, Percent, SinceStart};
+pub use verdict::{Confidence, Evidence, Machine, Verdict};

@@ -1,5 +1,8 @@
 //! What differs between systems: the only place with a condition on one.
-#![allow(unsafe_code, reason = "sysconf, fcntl and write have no safe form in the standard library")]
+#![allow(
+    unsafe_code,
+    reason = "sysconf, fcntl, posix_fallocate, atexit and write have no safe form in the standard library"
+)]
 
 #[cfg(unix)]
 use std::ffi::CString;
@@ -128,6 +131,67 @@ pub fn memory_file() -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Whether another process has locked the file by [`lock`]; it is not locked by this.
+#[cfg(unix)]
+pub fn is_locked(file: &File) -> io::Result<bool> {
+    use std::os::fd::AsRawFd;
+
+    // SAFETY: as in `lock`.
+    let mut whole: libc::flock = unsafe { std::mem::zeroed() };
+    (whole.l_type, whole.l_whence) = (libc::F_WRLCK as _, libc::SEEK_SET as _);
+    // SAFETY: fcntl(2): F_GETLK reads the struct, and writes into it who is in the way.
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &mut whole) } == 0 {
+        return Ok(i32::from(whole.l_type) != i32::from(libc::F_UNLCK as i16));
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP | libc::EINVAL) => Ok(false),
+        _ => Err(error),
+    }
+}
+
+/// Writes all of `bytes` at `offset`, wherever the file was written before.
+#[cfg(unix)]
+pub fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+/// Gives the file so many bytes, all of them zeros, and the disk's room for them: what is written there later finds room.
+///
+/// By `posix_fallocate` where there is one, else and where the file system has none by writing zeros. Where a file is
+/// compressed or copied on write, neither can promise it.
+pub fn allocate(file: &File, length: u64) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    {
+        use std::os::fd::AsRawFd;
+
+        if let Ok(length) = libc::off_t::try_from(length) {
+            // SAFETY: posix_fallocate(3) takes a descriptor and two numbers, and returns its error.
+            match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, length) } {
+                0 => return Ok(()),
+                libc::EOPNOTSUPP | libc::EINVAL | libc::ENOSYS | libc::ENODEV => {}
+                error => return Err(io::Error::from_raw_os_error(error)),
+            }
+        }
+    }
+    let zeros = [0; 4096];
+    let mut written = 0_u64;
+    while written < length {
+        let piece = usize::try_from(length.saturating_sub(written)).map_or(zeros.len(), |left| left.min(zeros.len()));
+        write_at(file, zeros.get(..piece).unwrap_or(&zeros), written)?;
+        written = written.saturating_add(u64::try_from(piece).unwrap_or(u64::MAX));
+    }
+    Ok(())
+}
+
+/// Has `handler` called when the process leaves by `exit`, or at the end of `main`: on the thread that leaves, while others
+/// may still run. A child that was forked calls it too. Returns false where that cannot be had.
+#[cfg(unix)]
+pub fn at_exit(handler: extern "C" fn()) -> bool {
+    // SAFETY: atexit(3) keeps the pointer, which leads to code that stays as long as the process does.
+    unsafe { libc::atexit(handler) == 0 }
+}
+
 #[cfg(not(unix))]
 mod elsewhere {
     use super::{File, io};
@@ -172,8 +236,24 @@ mod elsewhere {
     pub fn lock(_: &File) -> io::Result<bool> {
         Ok(true)
     }
+
+    /// Nobody keeps anybody out.
+    pub fn is_locked(_: &File) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    /// Writes all of `bytes` at `offset`.
+    pub fn write_at(mut file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        io::Seek::seek(&mut file, io::SeekFrom::Start(offset))?;
+        io::Write::write_all(&mut file, bytes)
+    }
+
+    /// Cannot be had.
+    pub fn at_exit(_: extern "C" fn()) -> bool {
+        false
+    }
 }
 #[cfg(not(unix))]
-pub(crate) use elsewhere::{clock_ticks, inode, page_size, read_from_start};
+pub use elsewhere::{at_exit, free_space, is_locked, lock, path_of, stands_at, write_at, write_to_stderr};
 #[cfg(not(unix))]
-pub use elsewhere::{free_space, lock, path_of, stands_at, write_to_stderr};
+pub(crate) use elsewhere::{clock_ticks, inode, page_size, read_from_start};

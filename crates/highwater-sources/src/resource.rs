@@ -19,6 +19,23 @@ pub fn process_start_time(root: &Path) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(boot))?.checked_add(since_boot)
 }
 
+/// The id of the machine's present start: another one after each. `None` where the system has none.
+///
+/// From `/proc/sys/kernel/random/boot_id` below `root`, which is `/` but in tests.
+pub fn boot_id(root: &Path) -> Option<String> {
+    let id = read_whole(&root.join("proc/sys/kernel/random/boot_id")).ok()?;
+    let id = std::str::from_utf8(&id).ok()?.trim();
+    (!id.is_empty() && id.len() <= 64).then(|| id.to_owned())
+}
+
+/// When the machine started, to a second.
+///
+/// From `/proc/stat` below `root`, which is `/` but in tests. `None` where that cannot be read.
+pub fn boot_time(root: &Path) -> Option<SystemTime> {
+    let boot = stat::boot_seconds(&read_whole(&root.join("proc/stat")).ok()?)?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(boot))
+}
+
 /// The id of the container that this process runs in, 64 hexadecimal digits, as far as the process itself can see it.
 ///
 /// From `/proc/self/cgroup` below `root`, which is `/` but in tests; else from `/proc/self/mountinfo`. `None` outside of

@@ -14,13 +14,15 @@ use highwater_sources::{Availability, Options, Source, Sources, waiter};
 
 use crate::act::{self, Action, Planned, Purge};
 use crate::agent::{Agent, Threads};
+use crate::black_box::{Recorder, Run, Surroundings};
 use crate::capture;
 use crate::config::{self, Config, ConfigError, Protocol};
 use crate::event::{Event, Severity};
 use crate::finished::Finished;
+use crate::identity::uuid;
 use crate::latest::Snapshot;
 use crate::otel;
-use crate::outlet::{Callbacks, Log, Outlet, Queue, Silent, Subscriptions};
+use crate::outlet::{Callbacks, Handed, Log, Outlet, Queue, Silent, Subscriptions};
 use crate::pressure::{Publisher, Wakes};
 use crate::record::Recording;
 use crate::report::Report;
@@ -162,6 +164,14 @@ impl Builder {
     /// `--heap-prof`; by default not.
     pub fn profile_at_exit(self, on: bool) -> Self {
         self.set(config::PROFILE_AT_EXIT, if on { "true" } else { "false" })
+    }
+
+    /// A file that survives the process with its last minutes, so that the next start tells how it ended
+    /// (`HIGHWATER_BLACK_BOX`); by default none. 76 KiB, on a volume that outlives the process. A path that ends with `/`, or a
+    /// folder that exists, holds one for each process, at most 32.
+    pub fn black_box(mut self, path: impl AsRef<Path>) -> Self {
+        self.config.black_box = Some(path.as_ref().to_owned());
+        self.over(&[config::BLACK_BOX], Ok(()))
     }
 
     /// The collector's address (`OTEL_EXPORTER_OTLP_ENDPOINT`), such as `http://localhost:4318`. One that is none is an
@@ -337,7 +347,10 @@ impl Builder {
         let callbacks: Box<dyn Outlet> = Box::new(Callbacks::new(subscriptions.clone()));
         // First, since the others may hang.
         let wakes: Box<dyn Outlet> = Box::new(Wakes(Arc::clone(&shared.pressure)));
-        let hosts = [wakes].into_iter().chain(exits.host).chain(log).chain(report).chain([callbacks]).collect();
+        // Where the agent sends itself, what it has sent is what counts.
+        let handed = exits.own.is_none().then(|| Box::new(Handed) as Box<dyn Outlet>);
+        let hosts = [wakes].into_iter().chain(exits.host).chain(log).chain(report).chain([callbacks]);
+        let hosts = hosts.chain(handed).collect();
         let tell = Queue::spawn("highwater-tell", hosts, finished.wait_for()).map_err(StartError::Thread)?;
         let pipeline = match exits.own.map(|connect| voice::in_silence(|| connect(&tell))).transpose() {
             Err(error) if anyway => {
@@ -367,7 +380,15 @@ impl Builder {
         let allocator = sources.allocator();
         let mut rules = Rules::default();
         (rules.levels, rules.holds, rules.growth) = (levels, config.holds, config.growth);
-        startup::say(&tell, &first, sources.availability(), allocator, &rules, &exits.target);
+        let line = startup::say(&tell, &first, sources.availability(), allocator, &rules, &exits.target);
+
+        let open = |path: &PathBuf| {
+            let run = Run { id: uuid(), config: line, resource: otel::described(&config) };
+            let around = Surroundings::of(&first);
+            Recorder::spawn(path, run, around, shared.clock, finished.wait_for())
+        };
+        let black_box = config.black_box.as_ref().map(open).transpose();
+        let black_box = black_box.or_else(|error| spare(error, "there is no black box").map(|()| None))?;
 
         match (config.purge, config.purge.and_then(|_| Purge::resolve())) {
             (Some(level), Some(purge)) => actions.push(Planned::purge(level, purge)),
@@ -411,6 +432,7 @@ impl Builder {
             shared: Arc::clone(&shared),
             outlets: Outlets { send, tell, of_host: to_host, own_ids: exits.own_ids },
             recording,
+            black_box,
             snapshot: Snapshot::default(),
             findings: Findings::new(levels, options.limit),
             schedule: Schedule::new(levels),
@@ -568,6 +590,7 @@ mod tests {
             .span_events(false)
             .report(Duration::from_secs(5))
             .record("/tmp/memory.csv")
+            .black_box("/tmp/memory.box")
             .purge(Level::High)
             .endpoint("http://collector:4318")
             .protocol(Protocol::HttpProtobuf)
@@ -586,6 +609,7 @@ mod tests {
             ("HIGHWATER_SPAN_EVENTS", "off"),
             ("HIGHWATER_REPORT", "5s"),
             ("HIGHWATER_RECORD", "/tmp/memory.csv"),
+            ("HIGHWATER_BLACK_BOX", "/tmp/memory.box"),
             ("HIGHWATER_PURGE", "high"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),

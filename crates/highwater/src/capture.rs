@@ -271,6 +271,11 @@ impl Capturer {
         told
     }
 
+    /// Counts captures of earlier runs, by how long ago they were.
+    pub(crate) fn remember(&mut self, ages: impl Iterator<Item = Duration>) {
+        ages.for_each(|ago| self.captures.remember(ago));
+    }
+
     pub(crate) fn counts(&self) -> CaptureCounts {
         self.counts
     }

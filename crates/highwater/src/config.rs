@@ -73,6 +73,8 @@ pub(crate) struct Config {
     pub(crate) profile_at_exit: bool,
     /// What asks for one.
     pub(crate) profile_signal: Option<CaptureSignal>,
+    /// Where the black box is: a file, or a folder with one for each process.
+    pub(crate) black_box: Option<PathBuf>,
     /// The level from which on jemalloc is told to give freed pages back.
     pub(crate) purge: Option<Level>,
     /// What the exporters are told, not yet held against one another.
@@ -111,6 +113,7 @@ impl Default for Config {
             profile_size: Bytes::mib(128),
             profile_at_exit: false,
             profile_signal: None,
+            black_box: None,
             purge: None,
             exports,
             routes,

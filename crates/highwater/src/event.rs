@@ -8,9 +8,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use highwater_model::{Bytes, Cause, Change, Episode, Forecast, Growth, Level, Reason, Sample, Stay, Transition};
+use highwater_model::{
+    Bytes, Cause, Change, Episode, Forecast, Growth, Level, Reason, Sample, Stay, Transition, Verdict,
+};
 use highwater_sources::Source;
 
+use crate::black_box::{PreviousRun, Receipt};
 use crate::capture::{Capture, CaptureRefused};
 use crate::identity::{EpisodeHandle, EpisodeId, uuid};
 use crate::telemetry::{self, Value};
@@ -35,6 +38,8 @@ pub enum What {
     CaptureWritten(Arc<Capture>),
     /// A heap profile was not taken, or could not be written.
     CaptureRefused(Arc<CaptureRefused>),
+    /// An earlier run ended without having said so: its black box was found.
+    PreviousRun(Arc<PreviousRun>),
     /// A source of numbers failed; its numbers are absent from now on.
     SourceUnavailable {
         /// Which one.
@@ -91,6 +96,13 @@ pub enum Attribute {
 impl Event {
     pub(crate) fn new(at: SystemTime, what: What, sample: Sample, episode: Option<Arc<EpisodeHandle>>) -> Self {
         Self { at, uid: uuid(), what, sample, episode }
+    }
+
+    /// The event of the end of an earlier run, under the id that the run was given at its start: whoever tells it again tells
+    /// the same.
+    pub(crate) fn of_previous(at: SystemTime, run: Arc<PreviousRun>) -> Self {
+        let (uid, sample) = (run.black_box().run().to_owned(), run.black_box().last_sample());
+        Self { at, uid, what: What::PreviousRun(run), sample, episode: None }
     }
 
     /// The event of what a judge decided about `sample`, without an agent: for a replay.
@@ -165,6 +177,7 @@ impl Event {
             },
             What::CaptureWritten(_) => "highwater.capture.written",
             What::CaptureRefused(_) => "highwater.capture.refused",
+            What::PreviousRun(_) => "highwater.previous_run.ended",
             What::SourceUnavailable { .. } => "highwater.source.unavailable",
             What::SourceRecovered { .. } => "highwater.source.recovered",
         }
@@ -188,6 +201,11 @@ impl Event {
             },
             What::CaptureWritten(_) => Severity::Info,
             What::CaptureRefused(_) => Severity::Warn,
+            What::PreviousRun(run) => match run.verdict() {
+                Verdict::OomKilled | Verdict::Killed | Verdict::Crashed => Severity::Error,
+                Verdict::Rebooted => Severity::Warn,
+                _ => Severity::Info,
+            },
             What::SourceUnavailable { .. } => Severity::Warn,
             What::SourceRecovered { .. } => Severity::Info,
         }
@@ -211,6 +229,7 @@ impl Event {
             What::Memory(transition) => Some(transition.level),
             What::CaptureWritten(capture) => Some(capture.level),
             What::CaptureRefused(refused) => Some(refused.level),
+            What::PreviousRun(run) => Some(run.black_box().level()),
             _ => None,
         }
     }
@@ -239,6 +258,7 @@ impl Event {
     pub fn cause(&self) -> Option<Cause> {
         match &self.what {
             What::Memory(transition) => Some(transition.cause),
+            What::PreviousRun(run) => run.black_box().episode().map(|episode| episode.cause),
             _ => None,
         }
     }
@@ -266,6 +286,12 @@ impl Event {
                 give("highwater.reason", text(refused.trigger.as_str()));
                 give("highwater.refusal.reason", text(refused.reason.as_str()));
                 give("highwater.why", Attribute::Text(refused.why.clone().into()));
+            }
+            What::PreviousRun(run) => {
+                run.attributes(give);
+                if let Some(cause) = self.cause() {
+                    give("highwater.cause", text(cause.as_str()));
+                }
             }
             What::Memory(transition) => {
                 self.place(give);
@@ -307,6 +333,14 @@ impl Event {
         }
         if let Some(level) = self.level() {
             give("highwater.level", Attribute::Text(level.as_str().into()));
+        }
+    }
+
+    /// Where it is said that the event has arrived, where somebody waits for that.
+    pub(crate) fn receipt(&self) -> Option<&Arc<Receipt>> {
+        match &self.what {
+            What::PreviousRun(run) => Some(run.receipt()),
+            _ => None,
         }
     }
 
@@ -359,6 +393,7 @@ impl fmt::Display for Event {
             What::SourceRecovered { source } => return write!(f, "{} can be read again", source.as_str()),
             What::CaptureWritten(capture) => return capture.fmt(f),
             What::CaptureRefused(refused) => return refused.fmt(f),
+            What::PreviousRun(run) => return run.fmt(f),
             What::Memory(transition) => transition,
         };
         match transition.change {

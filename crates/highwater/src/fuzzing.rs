@@ -2,10 +2,14 @@
 #![allow(missing_docs, reason = "compiled for the fuzz targets only, which say what each is")]
 
 use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::black_box::{self, BlackBox, PreviousRun};
 use crate::config::{Config, variables};
+use crate::event::Event;
 use crate::otel;
 
 /// Whatever stands in the environment, the settings can be used and each error helps.
@@ -27,4 +31,23 @@ pub fn answer<'a>(status: u16, lines: impl Iterator<Item = &'a [u8]>, body: &[u8
         Some((name, HeaderValue::from_bytes(line.get(at.checked_add(1)?..)?.trim_ascii()).ok()?))
     };
     otel::heard(status, lines.filter_map(header).collect::<HeaderMap>(), body);
+}
+
+/// Whatever a box's file holds, it is read or refused, and what was read can be judged and told. Each block is sealed first,
+/// since no chance finds a checksum.
+pub fn black_box(content: &[u8]) {
+    let mut sealed = content.to_vec();
+    black_box::seal_all(&mut sealed);
+    for bytes in [content, &sealed] {
+        let Ok(left) = BlackBox::parse(bytes) else { continue };
+        let run = PreviousRun::judged(left);
+        let event = Event::of_previous(SystemTime::UNIX_EPOCH, Arc::new(run));
+        assert!(!event.to_string().is_empty());
+        let mut names = Vec::new();
+        event.attributes(&mut |name, _| names.push(name));
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "{names:?}");
+    }
 }

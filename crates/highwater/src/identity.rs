@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use highwater_model::SinceStart;
 
 use crate::clock::Clock;
-use crate::otel::Root;
+use crate::otel::{Root, span_id};
 
 /// The id of a process: after a fork, that of the child is another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,6 @@ impl EpisodeId {
         Self((random() | 1).to_be_bytes())
     }
 
-    #[cfg(feature = "opentelemetry")]
     pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
@@ -90,6 +89,11 @@ impl EpisodeHandle {
         let id = Arc::new(id.map_or_else(OnceLock::new, OnceLock::from));
         let previous = first_half.map(|first| Arc::clone(&first.id));
         Arc::new(Self { id, previous, began, began_at, root: OnceLock::new() })
+    }
+
+    /// The id of the root span, once it is made.
+    pub(crate) fn root_span(&self) -> Option<[u8; 8]> {
+        self.root.get().map(span_id)
     }
 
     /// Of the second half of a split, the id of the first.

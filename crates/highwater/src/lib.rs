@@ -35,8 +35,9 @@
 //! collector: events as log records, episodes as spans, on the wire at once. *highwater-tell* runs what is the host's:
 //! callbacks, the log, a host's own providers, and the waking of those who wait for a level. Metrics are collected by the
 //! SDK's own thread, from the latest sample. Where there is an action or a purge, *highwater-act* runs it; with
-//! [`record`](Builder::record) *highwater-write* writes each sample to a file. Where jemalloc samples the program,
-//! *highwater-capture* takes heap profiles.
+//! [`record`](Builder::record) *highwater-write* writes each sample to a file, with [`black_box`](Builder::black_box)
+//! *highwater-box* into one that the next start reads. Where jemalloc samples the program, *highwater-capture* takes heap
+//! profiles.
 //!
 //! # Features
 //!
@@ -65,6 +66,7 @@
 //! | `HIGHWATER_METRICS`, `_EVENTS`, `_SPAN_EVENTS`, `_REPORT` | what is told, and where |
 //! | `HIGHWATER_RECORD`, `_RECORD_SIZE` | a file with every sample, for `highwater replay` |
 //! | `HIGHWATER_PROFILE_*` | heap profiles as files, and what asks for one |
+//! | `HIGHWATER_BLACK_BOX` | a file that survives the process, with its last minutes |
 //! | `HIGHWATER_PURGE` | what is done |
 //! | `OTEL_EXPORTER_OTLP_*`, for all signals and for one | the way to the collector |
 //! | `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_TRACES_SAMPLER`, `OTEL_METRIC_EXPORT_*` | what is sent |
@@ -82,6 +84,7 @@
 
 mod act;
 mod agent;
+pub mod black_box;
 mod builder;
 mod capture;
 mod clock;
@@ -116,6 +119,7 @@ mod watch;
 
 pub use act::Action;
 pub use agent::Agent;
+pub use black_box::PreviousRun;
 pub use builder::{Builder, StartError};
 pub use capture::{Capture, CaptureError, CaptureRefused};
 pub use config::{ConfigError, Protocol};

@@ -17,6 +17,7 @@ use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::{InstrumentationScope, logs, trace};
 
 use crate::act::Acted;
+use crate::black_box;
 use crate::builder::{Builder, Exits};
 use crate::config::Config;
 use crate::event::Event;
@@ -39,11 +40,26 @@ mod spans;
 pub(crate) use pipeline::heard;
 
 #[cfg(feature = "otlp")]
+pub(crate) use pipeline::deliver;
+#[cfg(feature = "otlp")]
 pub use pipeline::view;
 pub use resource::resource;
 
 /// What leads to the root span of an episode.
 pub(crate) use opentelemetry::trace::SpanContext as Root;
+
+pub(crate) fn span_id(root: &Root) -> [u8; 8] {
+    root.span_id().to_bytes()
+}
+
+/// Who runs, for the black box.
+pub(crate) fn described(config: &Config) -> Vec<(String, black_box::Value)> {
+    let value = |value: opentelemetry::Value| match value {
+        opentelemetry::Value::I64(whole) => black_box::Value::Int(u64::try_from(whole).unwrap_or_default()),
+        other => black_box::Value::Text(other.to_string()),
+    };
+    resource::attributes(config).into_iter().map(|pair| (pair.key.to_string(), value(pair.value))).collect()
+}
 
 use records::{LoggerRecords, Records};
 use spans::{EpisodeSpans, Spans};

@@ -28,7 +28,7 @@ pub(crate) enum Target {
 pub(crate) const NOTHING_TO_PURGE: &str = "HIGHWATER_PURGE has no effect: jemalloc does not serve the program; \
      `highwater::jemalloc!();` in the binary's main.rs, with feature `jemalloc`, installs it";
 
-/// Says what the agent found: one line, and one more where jemalloc is linked in vain.
+/// Says what the agent found: one line, which it returns, and one more where jemalloc is linked in vain.
 pub(crate) fn say(
     words: &Queue,
     sample: &Sample,
@@ -36,17 +36,19 @@ pub(crate) fn say(
     allocator: AllocatorKind,
     rules: &Rules,
     target: &Target,
-) {
+) -> String {
     let unread = availability.into_iter().find_map(|(source, availability)| match availability {
         Availability::Unavailable(why) if source == Source::Cgroup => Some(why),
         _ => None,
     });
-    words.say(Severity::Info, StartupLine { sample, unread, allocator, rules, target }.to_string());
+    let line = StartupLine { sample, unread, allocator, rules, target }.to_string();
+    words.say(Severity::Info, line.clone());
     if allocator == AllocatorKind::JemallocNotInstalled {
         let text = "jemalloc is linked, but the program allocates elsewhere: its numbers would be false and are absent; \
                     `highwater::jemalloc!();` in the binary's main.rs installs it";
         words.say(Severity::Warn, text.to_owned());
     }
+    line
 }
 
 /// How many limits are remembered: more than bind in turn.

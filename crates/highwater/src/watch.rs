@@ -22,7 +22,9 @@ use highwater_model::{
 use highwater_sources::{Availability, Source, Sources, Waiter, Woken};
 
 use crate::act::{Acted, Actor, Outcome};
+use crate::black_box::{Entry, PreviousRun, Recorder};
 use crate::capture::{Capturer, Told};
+use crate::clock::Clock;
 use crate::delivery::Delivery;
 use crate::event::{Event, Severity, What};
 use crate::identity::{EpisodeHandle, EpisodeId};
@@ -53,6 +55,7 @@ pub(crate) struct Watch {
     pub(crate) peak: TrailingPeak,
     pub(crate) outlets: Outlets,
     pub(crate) recording: Option<Recording>,
+    pub(crate) black_box: Option<Recorder>,
     pub(crate) snapshot: Snapshot,
     pub(crate) pressure: Publisher,
     /// Those who act, where there is something to do.
@@ -89,6 +92,14 @@ impl Watch {
         // The kernel says it once: it is a suspicion until a sample was taken.
         let mut heard = false;
         self.waiter.listen_to(&self.sources.signs());
+        // Before anything else is told.
+        let tell = &self.outlets.tell;
+        let found = self.black_box.as_mut().map(|recorder| recorder.found(|severity, text| tell.say(severity, text)));
+        self.tell_previous(found.unwrap_or_default());
+        if let (Some(capturer), Some(recorder)) = (&mut self.capturer, &self.black_box) {
+            let ages = recorder.captures().iter().filter_map(|at| Clock::date().duration_since(*at).ok());
+            capturer.remember(ages);
+        }
         loop {
             let now = self.shared.clock.now();
             if now >= refresh {
@@ -172,6 +183,8 @@ impl Watch {
             actor.level_changed();
         }
 
+        self.record();
+
         // (4) tell
         for event in &events {
             self.outlets.tell(event, &self.shared.delivery);
@@ -191,6 +204,25 @@ impl Watch {
         cost.judge = cost.judge.saturating_add(judged.since(read));
         cost.tell = cost.tell.saturating_add(self.shared.clock.now().since(judged));
         judged.since(now)
+    }
+
+    /// Hands what is known now to the black box: before it is told, since it may be the last.
+    fn record(&mut self) {
+        let Some(recorder) = &mut self.black_box else { return };
+        let Snapshot { sample, level, slope, episode, .. } = &self.snapshot;
+        let episode = self.judge.episode().zip(episode.clone());
+        let entry = Entry { sample: *sample, level: *level, slope: *slope, episode, sites: None, captured: None };
+        let tell = &self.outlets.tell;
+        let found = recorder.record(entry, |severity, text| tell.say(severity, text));
+        self.tell_previous(found);
+    }
+
+    /// Tells of runs that are over, whose boxes were found.
+    fn tell_previous(&self, found: Vec<Arc<PreviousRun>>) {
+        for run in found {
+            let event = Arc::new(Event::of_previous(Clock::date(), run));
+            self.outlets.tell(&event, &self.shared.delivery);
+        }
     }
 
     /// The event of a transition, which opens or closes the episode of the snapshot.
@@ -250,6 +282,18 @@ impl Watch {
 
     fn tell_of_captures(&mut self, told: Vec<Told>) {
         self.snapshot.captures = self.capturer.as_ref().map(Capturer::counts);
+        let mut written = told.iter().rev().filter_map(|told| match told {
+            Told::Written(capture, _) => Some(capture),
+            Told::Refused(..) => None,
+        });
+        if let (Some(capture), Some(recorder)) = (written.next(), &mut self.black_box) {
+            recorder.note_sites(&capture.sites);
+            if capture.trigger.is_counted() {
+                recorder.note_capture(Clock::date());
+            }
+            // At once: the next sample may never come.
+            self.record();
+        }
         for told in told {
             let (what, episode) = match told {
                 Told::Written(capture, episode) => (What::CaptureWritten(capture), episode),
@@ -289,6 +333,7 @@ impl Watch {
             let told = capturer.finish(&self.snapshot.sample, self.snapshot.episode.as_ref());
             self.tell_of_captures(told);
         }
+        self.black_box.into_iter().for_each(Recorder::close);
     }
 }
 
@@ -296,6 +341,9 @@ impl Outlets {
     fn tell(&self, event: &Arc<Event>, delivery: &Delivery) {
         let sent = self.send.as_ref().is_none_or(|send| send.tell(event));
         let heard = self.tell.tell(event);
+        if let Some(receipt) = event.receipt().filter(|_| !sent || (!heard && self.send.is_none())) {
+            receipt.lose();
+        }
         if !heard {
             delivery.leave_unheard();
         }
@@ -389,6 +437,7 @@ mod tests {
                 own_ids: true,
             },
             recording: None,
+            black_box: None,
             snapshot: Snapshot::default(),
             pressure: Publisher::new(&shared.pressure),
             actor: None,

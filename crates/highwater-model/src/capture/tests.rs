@@ -161,6 +161,15 @@ fn a_crash_loop_has_one_budget() {
 }
 
 #[test]
+fn a_capture_that_two_remember_counts_once() {
+    let mut captures = Captures::default();
+    for age in [60, 61, 59, 90] {
+        captures.remember(Duration::from_secs(age));
+    }
+    assert_eq!(captures.counted(SinceStart::from_secs(0)).count(), 2);
+}
+
+#[test]
 fn what_is_asked_for_takes_nothing_from_the_budget() {
     let mut captures = Captures::default();
     for second in 0..100 {
@@ -192,7 +201,7 @@ proptest! {
     ) {
         let (mut judge, mut captures) = (Judge::new(Rules::default()), Captures::default());
         carried.iter().for_each(|age| captures.remember(Duration::from_secs(*age)));
-        let mut taken: Vec<i64> = carried.iter().map(|age| -(*age as i64)).collect();
+        let mut taken: Vec<i64> = captures.counted(SinceStart::default()).map(|age| -(age.as_secs() as i64)).collect();
         taken.sort_unstable();
         let (before, mut second) = (taken.len(), 0);
         for (pause, mib) in steps {

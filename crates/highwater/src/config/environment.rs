@@ -29,6 +29,7 @@ pub(crate) const PROFILE_DIR: &str = "HIGHWATER_PROFILE_DIR";
 pub(crate) const PROFILE_SIZE: &str = "HIGHWATER_PROFILE_SIZE";
 pub(crate) const PROFILE_AT_EXIT: &str = "HIGHWATER_PROFILE_AT_EXIT";
 pub(crate) const PROFILE_SIGNAL: &str = "HIGHWATER_PROFILE_SIGNAL";
+pub(crate) const BLACK_BOX: &str = "HIGHWATER_BLACK_BOX";
 pub(crate) const PURGE: &str = "HIGHWATER_PURGE";
 pub(crate) const HOLD_LEAVE: &str = "HIGHWATER_HOLD_LEAVE";
 pub(crate) const WARM_UP: &str = "HIGHWATER_GROWTH_WARM_UP";
@@ -201,6 +202,15 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
                 }
             };
             if config.profile_signal.is_some() { super::profiles() } else { Ok(()) }
+        },
+    },
+    Variable {
+        name: BLACK_BOX,
+        meaning: "a file that survives the process with its last minutes, for the next start to tell how it ended; with `/` at \
+                  its end a folder, with one for each process (default: none)",
+        read: |config, text| {
+            config.black_box = Some(text.into());
+            Ok(())
         },
     },
     Variable {

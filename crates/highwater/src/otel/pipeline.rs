@@ -38,10 +38,13 @@ use self::outbox::{LONGEST_ASKED_REST, Parcel};
 use self::wire::{Answer, Body};
 use super::{Telling, instruments};
 use crate::act::Acted;
+use crate::black_box::{PreviousRun, Receipt, Value};
 use crate::builder::{Connect, Exits};
 use crate::clock::Clock;
 use crate::config::{self, Config, Exporter, Route};
+use crate::delivery::DeliveryState;
 use crate::event::{Event, Priority, What};
+use crate::finished::Finished;
 use crate::identity::random;
 use crate::outlet::{Outlet, Queue};
 use crate::shared::Shared;
@@ -83,6 +86,25 @@ pub(super) fn exits(config: &Config, shared: &Arc<Shared>) -> Exits {
     Exits { host: None, own: Some(connect), own_ids: true, target }
 }
 
+/// Sends the end of a run in the name of that run, now or not at all. The error is why not.
+pub(crate) fn deliver(config: &Config, run: &Arc<PreviousRun>) -> Result<(), String> {
+    let attributes = run.black_box().resource().iter().map(|(key, value)| match value {
+        Value::Int(whole) => KeyValue::new(key.clone(), super::int(*whole)),
+        Value::Text(text) => KeyValue::new(key.clone(), text.clone()),
+    });
+    let (shared, finished) = (Shared::new(), Finished::default());
+    let words = Queue::spawn("highwater-tell", Vec::new(), finished.wait_for()).map_err(|error| error.to_string())?;
+    let built = Pipeline::build_for(attributes.collect(), config, &shared, &words);
+    let mut pipeline = built.map_err(|error| error.to_string())?;
+    pipeline.tell(&Event::of_previous(Clock::date(), Arc::clone(run)));
+    pipeline.finish();
+    match shared.delivery.state() {
+        _ if run.receipt().is_delivered() => Ok(()),
+        DeliveryState::Failing { error } => Err(error),
+        _ => Err("it was not sent".to_owned()),
+    }
+}
+
 /// What the exporters of log records and spans have encoded of one event.
 type Encodings = Arc<Mutex<Vec<(Signal, Body)>>>;
 
@@ -100,8 +122,18 @@ struct Pipeline {
 impl Pipeline {
     /// Builds the providers. Nothing is sent before the first sample. `words` is where a change of the connection is said.
     fn build(config: &Config, shared: &Arc<Shared>, words: &Queue) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        Self::build_for(super::resource::attributes(config), config, shared, words)
+    }
+
+    /// The same, for what was told by whoever has these attributes.
+    fn build_for(
+        attributes: Vec<KeyValue>,
+        config: &Config,
+        shared: &Arc<Shared>,
+        words: &Queue,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let resource = Resource::builder_empty()
-            .with_attributes(super::resource::attributes(config))
+            .with_attributes(attributes)
             .with_detector(Box::new(TelemetryResourceDetector))
             .with_attributes([
                 KeyValue::new("telemetry.distro.name", "highwater"),
@@ -149,11 +181,17 @@ impl Pipeline {
 
 impl Pipeline {
     /// Puts what was encoded last into the outbox.
-    fn put(&mut self, priority: Priority) {
+    fn put(&mut self, priority: Priority, receipt: Option<&Arc<Receipt>>) {
         let encoded = std::mem::take(&mut *self.encodings.lock().unwrap_or_else(PoisonError::into_inner));
         let told = self.clock.now();
-        for (signal, body) in encoded {
-            self.dispatch.put(Parcel { signal, priority, told, body });
+        // The record says it all; where there is none, what else there is.
+        let record = encoded.iter().position(|(signal, _)| *signal == Signal::Logs).unwrap_or_default();
+        if let Some(receipt) = receipt.filter(|_| encoded.is_empty()) {
+            receipt.deliver();
+        }
+        for (at, (signal, body)) in encoded.into_iter().enumerate() {
+            let receipt = receipt.filter(|_| at == record).cloned();
+            self.dispatch.put(Parcel { signal, priority, told, body, receipt });
         }
     }
 }
@@ -236,12 +274,12 @@ impl Outlet for Pipeline {
             self.ids.next_trace(TraceId::from_bytes(id.to_bytes()));
         }
         self.telling.tell(event);
-        self.put(event.priority());
+        self.put(event.priority(), event.receipt());
     }
 
     fn acted(&mut self, acted: &Acted) {
         self.telling.acted(acted);
-        self.put(Priority::Normal);
+        self.put(Priority::Normal, None);
     }
 
     fn work(&mut self) -> Option<Duration> {

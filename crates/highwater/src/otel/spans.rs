@@ -8,16 +8,20 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::SystemTime;
 
-use opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::trace::{
+    Link, Span, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState, Tracer,
+};
 use opentelemetry::{Context, KeyValue, StringValue, Value};
 
-use highwater_model::{Change, Episode, Level, Reason, Stay, Transition};
+use highwater_model::{Change, Episode, Level, Reason, Stay, Transition, Verdict};
 
 use super::int;
 use crate::act::Acted;
+use crate::black_box::PreviousRun;
 use crate::capture::Capture;
 use crate::event::{Attribute, Event, What, episode_attributes};
-use crate::identity::EpisodeId;
+use crate::identity::{EpisodeId, random};
+use crate::site::Site;
 
 /// Makes the spans of episodes. Boxed, so that the agent does not carry a host's types.
 pub(super) trait Spans: Send {
@@ -84,6 +88,52 @@ impl<T: Tracer> EpisodeSpans<T> {
         self.child_of(root, "heap profile", event.wall(capture.from), event.wall(capture.to), attributes);
     }
 
+    /// The end of an episode that its own run could not tell, in the trace of that run. Returns its context.
+    fn killed(&self, event: &Event, run: &PreviousRun) -> Option<SpanContext> {
+        let (left, episode) = (run.black_box(), run.black_box().episode()?);
+        let trace = TraceId::from_bytes(episode.trace?);
+        // Where the root was not known yet, its place is taken by an id that nobody has.
+        let root = episode.root.map_or_else(|| SpanId::from(random() as u64 | 1), SpanId::from_bytes);
+        let parent = SpanContext::new(trace, root, TraceFlags::SAMPLED, true, TraceState::default());
+        let (began, ended) = (episode.began?, left.last_seen()?);
+        let ended_by = if run.verdict() == Verdict::ShutDown { "shutdown" } else { "killed" };
+        let mut attributes = vec![
+            KeyValue::new("highwater.episode.id", trace.to_string()),
+            KeyValue::new("highwater.ended_by", ended_by),
+            KeyValue::new("highwater.level", episode.level.as_str()),
+            KeyValue::new("highwater.cause", episode.cause.as_str()),
+            KeyValue::new("highwater.exit.verdict", run.verdict().as_str()),
+            KeyValue::new("highwater.exit.confidence", run.confidence().as_str()),
+            KeyValue::new("highwater.peak.used", int(episode.peak.get())),
+            KeyValue::new("highwater.duration", ended.duration_since(began).unwrap_or_default().as_secs_f64()),
+        ];
+        if let Some(utilization) = episode.peak_utilization {
+            attributes.push(KeyValue::new("highwater.peak.utilization", utilization));
+        }
+        let names = ["highwater.time_at.elevated", "highwater.time_at.high", "highwater.time_at.critical"];
+        attributes
+            .extend(names.into_iter().zip(episode.time_at).map(|(name, at)| KeyValue::new(name, at.as_secs_f64())));
+        if let Some(limit) = left.limit() {
+            attributes.push(KeyValue::new("highwater.memory.limit", int(limit.bytes.get())));
+            attributes.push(KeyValue::new("highwater.limit.source", limit.source.as_str()));
+        }
+        if !left.sites().is_empty() {
+            let sites = left.sites().iter().map(Site::attributes).collect();
+            attributes.push(key_value("highwater.capture.sites", Attribute::Maps(sites)));
+        }
+        let builder = self
+            .tracer
+            .span_builder("memory episode killed")
+            .with_kind(SpanKind::Internal)
+            .with_start_time(began)
+            .with_attributes(attributes);
+        let mut span = self.tracer.build_with_context(builder, &Context::new().with_remote_span_context(parent));
+        span.set_status(Status::error(event.to_string()));
+        let context = span.span_context().clone();
+        span.end_with_timestamp(ended);
+        Some(context).filter(SpanContext::is_valid)
+    }
+
     fn stay(&self, event: &Event, stay: Stay) {
         let name = match stay.level {
             Level::Normal | Level::Elevated => "memory elevated",
@@ -105,6 +155,9 @@ where
     }
 
     fn enter(&mut self, event: &Event) -> Option<SpanContext> {
+        if let What::PreviousRun(run) = event.what() {
+            return self.killed(event, run);
+        }
         let What::Memory(transition) = event.what() else { return self.context() };
         if let Change::Begun(episode) = transition.change {
             let builder = self

@@ -263,6 +263,7 @@ of its root span.
 | `highwater.memory.oom_kill` | ERROR | the kernel killed processes of the cgroup; those within a minute are told together; those that still wait when the agent ends are in `highwater.cgroup.oom_kills` alone |
 | `highwater.capture.written` | INFO | a heap profile was taken: of a level that was entered, once an episode, and of a peak 10 % of the limit above the last one taken; at the end; on request. With feature `heap-profile` |
 | `highwater.capture.refused` | WARN | one was not taken, or its file could not be written |
+| `highwater.previous_run.ended` | ERROR where it was killed or panicked, WARN where the machine restarted, else INFO | at the next start, first of all: an earlier run left its black box open. Its id is the run's, so that whoever tells it again tells the same |
 | `highwater.source.unavailable` | WARN | a source cannot be read any more; its numbers are absent |
 | `highwater.source.recovered` | INFO | it can be read again |
 
@@ -272,12 +273,12 @@ Memory events carry the sample that was judged, under the names of the metrics a
 | attribute | values |
 |---|---|
 | `highwater.episode.id` | the trace id in hex |
-| `highwater.previous_episode.id` | the same, of the first half of a split |
+| `highwater.previous_episode.id` | the same, of the first half of a split; the open one of an earlier run |
 | `highwater.level`, `highwater.previous_level` | normal, elevated, high, critical: now, and as it was told before |
 | `highwater.reason` | held, steep, kernel, peak, heartbeat, recovered, limit_changed, split, flapping, shutdown; of growth, the window that saw it: slow, fast, ramp; of a capture, what asked for it: level, peak, request, shutdown |
 | `highwater.cause` | heap, allocator, external, unattributed, shmem, kernel, other_process, file, unknown |
 | `highwater.limit.source` | config, cgroup, cgroup_high |
-| `highwater.ended_by` | recovered, limit_changed, split, shutdown |
+| `highwater.ended_by` | recovered, limit_changed, split, shutdown; of `memory episode killed`: killed, shutdown |
 | `highwater.peak.used`, `highwater.peak.utilization` | By, 1: of an ended episode, and where it is told again |
 | `highwater.duration`, `highwater.time_at.elevated`, `.high`, `.critical` | s: of an ended episode, and where it is told again |
 | `highwater.growth.slope`, `highwater.growth.window` | By/s, s: of growth, and the time over which it was seen |
@@ -287,6 +288,9 @@ Memory events carry the sample that was judged, under the names of the metrics a
 | `highwater.capture.duration`, `highwater.rss_delta` | s; By, by how much the resident set changed meanwhile |
 | `highwater.refusal.reason` | budget, headroom, disk, stall, other_process, unavailable, busy |
 | `highwater.count` | how many were killed; how many entries of a level were counted and not told |
+| `highwater.exit.verdict`, `highwater.exit.confidence` | oom_killed, killed, crashed, rebooted, shut_down, unknown; certain, likely, guess: of an earlier run |
+| `highwater.samples` | maps of `seconds` before the end, `used`, `rss`, `allocated`: at most 20 of the last samples of an earlier run |
+| `service.instance.id`, `process.pid`, `process.creation.time` | those of an earlier run |
 | `highwater.source`, `highwater.why` | jemalloc, proc, cgroup, pressure; text, also of a refusal |
 
 What happens too often *flaps*: the sixth episode of an hour, or the sixth entry of one level, has the reason `flapping`. From
@@ -305,6 +309,7 @@ later.
 | `memory episode begun` | a child from the crossing to the decision: makes an open episode visible | at once |
 | `memory elevated`, `memory high`, `memory critical` | a child for each stay at a level, as it was told: while it flaps, one stay | when the level is left |
 | `heap profile` | a child: a heap profile was taken; its attributes are those of the event, each site one text | the same as its event |
+| `memory episode killed` | a child that the next start sends into the trace of a run that was killed, from the crossing to the last sample, with the verdict; the root stays missing, since its process is gone | at the next start |
 | `purge` | a child: jemalloc was told to give freed pages back | when it is done, also after the episode |
 | `action NAME` | a child: an action of the host's, by its name | the same |
 

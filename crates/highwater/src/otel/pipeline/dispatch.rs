@@ -29,6 +29,7 @@ impl Dispatch {
     /// Keeps what is to be sent.
     pub(super) fn put(&mut self, parcel: Parcel) {
         if let Some(lost) = self.outbox.put(parcel) {
+            lost_for_now(&lost);
             self.couriers.of(lost.signal).give_up(1);
         }
     }
@@ -37,6 +38,7 @@ impl Dispatch {
     pub(super) fn work(&mut self) -> Option<Duration> {
         let now = self.clock.now();
         while let Some(expired) = self.outbox.take_expired(now) {
+            lost_for_now(&expired);
             self.couriers.of(expired.signal).give_up(1);
         }
         if let Some(parcel) = self.outbox.take_due(now) {
@@ -48,10 +50,15 @@ impl Dispatch {
     fn send(&mut self, parcel: Parcel) {
         let courier = self.couriers.of(parcel.signal);
         match courier.carry(&parcel.body, Duration::MAX) {
-            Answer::Taken | Answer::TakenInPart { .. } => self.outbox.succeeded(parcel.signal),
+            Answer::Taken | Answer::TakenInPart { .. } => {
+                arrived(&parcel);
+                self.outbox.succeeded(parcel.signal);
+            }
             Answer::Later { after, .. } => self.outbox.failed(parcel, self.clock.now(), after, spread()),
             Answer::Refused { .. } => {
                 courier.give_up(1);
+                // It never will: to tell it again would not help.
+                arrived(&parcel);
                 self.outbox.succeeded(parcel.signal);
             }
         }
@@ -69,7 +76,10 @@ impl Dispatch {
             *closed |= now >= end || self.outbox.is_asked_to_rest(signal, now);
             let answer = (!*closed).then(|| courier.carry(&parcel.body, end.since(now)));
             *closed |= matches!(answer, Some(Answer::Later { .. }));
-            if !matches!(answer, Some(Answer::Taken | Answer::TakenInPart { .. })) {
+            if matches!(answer, Some(Answer::Taken | Answer::TakenInPart { .. })) {
+                arrived(&parcel);
+            } else {
+                lost_for_now(&parcel);
                 courier.give_up(1);
                 lost = lost.saturating_add(1);
             }
@@ -79,6 +89,15 @@ impl Dispatch {
             self.couriers.logs.words.say(Severity::Warn, text);
         }
     }
+}
+
+fn arrived(parcel: &Parcel) {
+    parcel.receipt.iter().for_each(|receipt| receipt.deliver());
+}
+
+/// Whoever waits for it tells it again, in another run.
+fn lost_for_now(parcel: &Parcel) {
+    parcel.receipt.iter().for_each(|receipt| receipt.lose());
 }
 
 /// From 0 to 1.

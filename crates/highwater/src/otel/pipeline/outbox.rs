@@ -7,11 +7,13 @@
 //! Nothing here sends and nothing reads a clock: time is an argument.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use highwater_model::SinceStart;
 
 use super::wire::Body;
+use crate::black_box::Receipt;
 use crate::event::Priority;
 use crate::signal::{Signal, Signals};
 
@@ -33,6 +35,8 @@ pub(super) struct Parcel {
     pub(super) priority: Priority,
     pub(super) told: SinceStart,
     pub(super) body: Body,
+    /// Where it is to be said that it has arrived.
+    pub(super) receipt: Option<Arc<Receipt>>,
 }
 
 /// All that waits, in the order in which it was told.

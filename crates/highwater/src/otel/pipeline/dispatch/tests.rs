@@ -54,7 +54,7 @@ impl Scene {
     fn put(&mut self, signal: Signal, text: &str) {
         let body = Body { bytes: text.as_bytes().to_vec().into(), encoding: None };
         let told = self.shared.clock.now();
-        self.dispatch.put(Parcel { signal, priority: Priority::Normal, told, body });
+        self.dispatch.put(Parcel { signal, priority: Priority::Normal, told, body, receipt: None });
     }
 
     fn sent(&self) -> Vec<String> {

@@ -6,7 +6,7 @@ const HEARTBEAT: Priority = Priority::Low;
 
 fn parcel(signal: Signal, priority: Priority, told: f64) -> Parcel {
     let body = Body { bytes: told.to_string().into_bytes().into(), encoding: None };
-    Parcel { signal, priority, told: at(told), body }
+    Parcel { signal, priority, told: at(told), body, receipt: None }
 }
 
 fn log(told: f64) -> Parcel {
@@ -177,7 +177,7 @@ proptest! {
                 Step::Told(signal, priority) => {
                     told += 1;
                     let body = Body { bytes: Vec::new().into(), encoding: None };
-                    gone += usize::from(outbox.put(Parcel { signal, priority, told: now, body }).is_some());
+                    gone += usize::from(outbox.put(Parcel { signal, priority, told: now, body, receipt: None }).is_some());
                 }
                 Step::Arrives | Step::Refused => {
                     if let Some(parcel) = outbox.take_due(now) {

@@ -1,0 +1,230 @@
+//! The black box: a small file that survives the process, with the last minutes of its memory.
+//!
+//! A process that is killed tells nothing any more. What it wrote into a file before is the kernel's, and stays: through
+//! SIGKILL and the OOM killer, not through a power cut, since nothing is forced to the disk. Off unless a path is given: a
+//! library puts no file on a disk unasked.
+//!
+//! It has a thread of its own, *highwater-box*, since a disk may hang: the watch thread hands a sample over and goes on.
+//! Where the queue is full the new sample is dropped, which is said once. At its start the thread looks for boxes of runs that
+//! are over, and gives them to the watch thread, which tells them first. Such a box is removed once the collector has its
+//! event.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `format` | the bytes: blocks with checksums |
+//! | `reader` | what a box says |
+//! | `claim` | whose a file is: locks, names, what makes room |
+//! | `writer` | writing, and what goes wrong with it |
+//! | `previous` | a run that is over, and how it ended |
+//! | `marks` | what a panic and an exit leave |
+//! | `reaper` | telling from beside (feature `otlp`) |
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::thread::{self, Thread};
+use std::time::{Duration, SystemTime};
+
+use highwater_model::{Episode, Level, Sample};
+
+use crate::clock::Clock;
+use crate::event::Severity;
+use crate::finished::Running;
+use crate::identity::EpisodeHandle;
+use crate::site::Site;
+
+pub use format::{LastEpisode, LastPanic, Moment, Value};
+pub use previous::PreviousRun;
+pub use reader::{BlackBox, ReadError};
+#[cfg(feature = "otlp")]
+pub use reaper::{ReapError, Reaped, Reaper};
+
+#[cfg(any(fuzzing, test))]
+pub(crate) use format::seal_all;
+pub(crate) use previous::{Receipt, Surroundings};
+pub(crate) use writer::Run;
+
+mod claim;
+mod format;
+mod marks;
+mod previous;
+mod reader;
+#[cfg(feature = "otlp")]
+mod reaper;
+mod writer;
+
+/// How many samples wait for the disk: of one that hangs, a minute.
+const QUEUE: usize = 64;
+/// How many words wait for the watch thread.
+const WORDS: usize = 64;
+/// How long the watch thread waits for what is found at the start, so that it is told first.
+const FIRST: Duration = Duration::from_millis(500);
+/// Between two looks for samples in calm. To wake a thread costs the one that wakes it 10 us on a busy machine, and its turn now
+/// and then: more than all the rest. So it is woken only where something happens.
+const CALM: Duration = Duration::from_millis(200);
+/// To ask again for the id of a root span, which another thread makes.
+const SOON: Duration = Duration::from_millis(20);
+
+/// What the box's thread has to say.
+#[derive(Debug)]
+enum Word {
+    Say(Severity, String),
+    Found(Arc<PreviousRun>),
+    /// Of a run that has nothing else to tell.
+    Captures(Vec<SystemTime>),
+    /// All that was found at the start was given.
+    Ready,
+}
+
+/// All that the watch thread knows after a sample.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) sample: Sample,
+    pub(crate) level: Level,
+    pub(crate) slope: Option<f64>,
+    pub(crate) episode: Option<(Episode, Arc<EpisodeHandle>)>,
+    pub(crate) sites: Option<Arc<[Site]>>,
+    pub(crate) captured: Option<SystemTime>,
+}
+
+/// The way to the box's thread, and back.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    /// `None` from its end on.
+    entries: Option<SyncSender<Entry>>,
+    thread: Thread,
+    words: Receiver<Word>,
+    closing: Arc<AtomicBool>,
+    sites: Option<Arc<[Site]>>,
+    captured: Option<SystemTime>,
+    captures: Vec<SystemTime>,
+    /// Whether it was said that samples are left out.
+    lags: bool,
+}
+
+impl Recorder {
+    /// Starts the thread. It writes what waits and ends once this is dropped, and drops `done` last.
+    pub(crate) fn spawn(path: &Path, run: Run, around: Surroundings, clock: Clock, done: Running) -> io::Result<Self> {
+        let (entries, receiver) = sync_channel(QUEUE);
+        let (words, heard) = sync_channel(WORDS);
+        let closing = Arc::new(AtomicBool::new(false));
+        let is_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir();
+        // A host may change its folder, as a daemon does: the file stays where it was meant.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let closes = Arc::clone(&closing);
+        let thread = thread::Builder::new().name("highwater-box".to_owned()).spawn(move || {
+            let mut writer = writer::Writer::new(path, is_folder, run, around, clock, words);
+            write(&receiver, &mut writer);
+            writer.end(closes.load(Ordering::Acquire));
+            drop(writer);
+            drop(done);
+        })?;
+        let (thread, entries) = (thread.thread().clone(), Some(entries));
+        let (sites, captured, captures, lags) = (None, None, Vec::new(), false);
+        Ok(Self { entries, thread, words: heard, closing, sites, captured, captures, lags })
+    }
+
+    /// The runs that are over, as they were found at the start. It waits for them, and not long.
+    pub(crate) fn found(&mut self, say: impl FnMut(Severity, String)) -> Vec<Arc<PreviousRun>> {
+        let mut words = Vec::new();
+        while let Ok(word) = self.words.recv_timeout(FIRST) {
+            let last = matches!(word, Word::Ready);
+            words.push(word);
+            if last {
+                break;
+            }
+        }
+        self.sort(words, say)
+    }
+
+    fn sort(&mut self, words: Vec<Word>, mut say: impl FnMut(Severity, String)) -> Vec<Arc<PreviousRun>> {
+        let mut found = Vec::new();
+        for word in words {
+            match word {
+                Word::Say(severity, text) => say(severity, text),
+                Word::Found(run) => {
+                    self.captures.extend(run.black_box().captures());
+                    found.push(run);
+                }
+                Word::Captures(captures) => self.captures.extend(captures),
+                Word::Ready => {}
+            }
+        }
+        self.captures.sort();
+        found
+    }
+
+    /// Hands over what is known after a sample, unless there is no room for it. Never waits. Returns what was found since.
+    pub(crate) fn record(&mut self, entry: Entry, mut say: impl FnMut(Severity, String)) -> Vec<Arc<PreviousRun>> {
+        let entry = Entry { sites: self.sites.take(), captured: self.captured.take(), ..entry };
+        let urgent = entry.level != Level::Normal || entry.episode.is_some() || entry.captured.is_some();
+        let Some(entries) = &self.entries else { return Vec::new() };
+        let sent = entries.try_send(entry);
+        if urgent {
+            self.thread.unpark();
+        }
+        if let Err(TrySendError::Full(entry)) = sent {
+            (self.sites, self.captured) = (entry.sites, entry.captured);
+            if !self.lags {
+                self.lags = true;
+                let text = format!("the black box lags: {QUEUE} samples wait for its disk, and new ones are left out");
+                say(Severity::Warn, text);
+            }
+        }
+        let words: Vec<_> = self.words.try_iter().collect();
+        if words.is_empty() { Vec::new() } else { self.sort(words, say) }
+    }
+
+    /// What holds most now: written with the next sample.
+    pub(crate) fn note_sites(&mut self, sites: &[Site]) {
+        self.sites = Some(sites.into());
+    }
+
+    /// Remembers that a heap profile was taken, for a budget that outlives the process.
+    pub(crate) fn note_capture(&mut self, at: SystemTime) {
+        self.captured = Some(at);
+        self.captures.push(at);
+    }
+
+    /// When heap profiles were taken, of this run and of those that were found.
+    pub(crate) fn captures(&self) -> &[SystemTime] {
+        &self.captures
+    }
+
+    /// The run ends in order.
+    pub(crate) fn close(self) {
+        self.closing.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        drop(self.entries.take());
+        self.thread.unpark();
+    }
+}
+
+/// Writes what comes, until nothing will.
+fn write(entries: &Receiver<Entry>, writer: &mut writer::Writer) {
+    let mut patience = 0_u32;
+    loop {
+        match entries.try_recv() {
+            Ok(entry) => {
+                patience = 50;
+                writer.take(entry);
+            }
+            Err(TryRecvError::Empty) if writer.lacks_root() && patience > 0 => {
+                thread::park_timeout(SOON);
+                patience = patience.saturating_sub(1);
+                writer.look_again();
+            }
+            Err(TryRecvError::Empty) => thread::park_timeout(CALM),
+            Err(TryRecvError::Disconnected) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

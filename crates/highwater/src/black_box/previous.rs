@@ -1,0 +1,249 @@
+//! A run that is over, and how it ended: its box, held against what the kernel says now.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, SystemTime};
+
+use highwater_model::{Bytes, Confidence, Evidence, Machine, Sample, Verdict};
+use highwater_sources::{boot_id, boot_time, process_start_time};
+
+use super::reader::BlackBox;
+use crate::clock::Clock;
+use crate::event::Attribute;
+
+/// A run that is over.
+#[derive(Clone, Debug)]
+pub struct PreviousRun {
+    black_box: BlackBox,
+    verdict: Verdict,
+    confidence: Confidence,
+    kills: Option<u64>,
+    receipt: Arc<Receipt>,
+}
+
+/// Whether the event of a run has arrived.
+#[derive(Debug, Default)]
+pub(crate) struct Receipt(AtomicU8);
+
+const DELIVERED: u8 = 1;
+const LOST: u8 = 2;
+
+impl Receipt {
+    pub(crate) fn deliver(&self) {
+        self.0.store(DELIVERED, Ordering::Release);
+    }
+
+    /// It will not arrive any more in this run.
+    pub(crate) fn lose(&self) {
+        let _ = self.0.compare_exchange(0, LOST, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    pub(crate) fn is_delivered(&self) -> bool {
+        self.0.load(Ordering::Acquire) == DELIVERED
+    }
+
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 0
+    }
+}
+
+/// What this machine says, where a run is judged.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) boot_id: Option<String>,
+    boot_time: Option<SystemTime>,
+    /// When this process started.
+    pub(crate) started: Option<SystemTime>,
+    pub(crate) now: SystemTime,
+    /// The inode of the cgroup that binds here, and the kernel's count of its kills.
+    kills: Option<(u64, u64)>,
+}
+
+impl Surroundings {
+    pub(crate) fn of(sample: &Sample) -> Self {
+        let root = Path::new("/");
+        let kills = sample.cgroup.and_then(|cgroup| Some((cgroup.id, cgroup.events.oom_kills?)));
+        Self {
+            boot_id: boot_id(root),
+            boot_time: boot_time(root),
+            started: process_start_time(root),
+            now: Clock::date(),
+            kills,
+        }
+    }
+}
+
+impl PreviousRun {
+    pub(crate) fn of(black_box: BlackBox, around: &Surroundings) -> Self {
+        // Two starts of one machine can have cgroups with the same inode.
+        let machine = machine(&black_box, around);
+        let kills = black_box.kills().zip(around.kills).filter(|_| machine == Machine::Same);
+        let kills = kills.filter(|(then, now)| then.0 == now.0).and_then(|(then, now)| now.1.checked_sub(then.1));
+        let mut evidence = Evidence::default();
+        evidence.closed = black_box.is_closed();
+        evidence.exited = black_box.exited().is_some();
+        evidence.panicked = panicked(&black_box);
+        (evidence.machine, evidence.kills) = (machine, kills);
+        evidence.others_hold_most = black_box.others_hold_most();
+        evidence.used = black_box.samples().last().and_then(|sample| sample.used);
+        (evidence.limit, evidence.slope) = (black_box.limit(), black_box.last_slope());
+        evidence.next = next(&black_box);
+        let (verdict, confidence) = evidence.verdict();
+        Self { black_box, verdict, confidence, kills, receipt: Arc::default() }
+    }
+
+    /// The run of a box, as far as it can be judged by somebody who was not in its cgroup.
+    pub fn judged(black_box: BlackBox) -> Self {
+        Self::of(black_box, &Surroundings::of(&Sample::default()))
+    }
+
+    /// What it left behind.
+    pub fn black_box(&self) -> &BlackBox {
+        &self.black_box
+    }
+
+    /// How it ended.
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// How sure that is.
+    pub fn confidence(&self) -> Confidence {
+        self.confidence
+    }
+
+    /// How many processes of its cgroup the kernel killed since its last sample; `None` where that cannot be compared.
+    pub fn kills(&self) -> Option<u64> {
+        self.kills
+    }
+
+    pub(crate) fn receipt(&self) -> &Arc<Receipt> {
+        &self.receipt
+    }
+
+    /// The attributes that only this event has.
+    pub(crate) fn attributes(&self, give: &mut dyn FnMut(&'static str, Attribute)) {
+        let text = |text: &str| Attribute::Text(text.to_owned().into());
+        let left = &self.black_box;
+        give("highwater.exit.verdict", text(self.verdict.as_str()));
+        give("highwater.exit.confidence", text(self.confidence.as_str()));
+        if let Some(trace) = left.trace() {
+            give("highwater.previous_episode.id", text(&trace.to_string()));
+        }
+        give("highwater.level", text(left.level().as_str()));
+        if let Some(episode) = left.episode() {
+            give("highwater.peak.used", Attribute::Int(episode.peak.get()));
+        }
+        if let Some(slope) = left.last_slope() {
+            give("highwater.growth.slope", Attribute::Double(slope));
+        }
+        if let Some(kills) = self.kills {
+            give("highwater.count", Attribute::Int(kills));
+        }
+        let samples = left.outline().into_iter().map(|(before, sample)| {
+            let bytes = |name, amount: Option<Bytes>| amount.map(|amount| (name, Attribute::Int(amount.get())));
+            let known = [
+                Some(("seconds", Attribute::Double(before.as_secs_f64()))),
+                bytes("used", sample.used),
+                bytes("rss", sample.rss),
+                bytes("allocated", sample.allocated),
+            ];
+            known.into_iter().flatten().collect()
+        });
+        give("highwater.samples", Attribute::Maps(samples.collect()));
+        if !left.sites().is_empty() {
+            let sites = left.sites().iter().map(|site| site.attributes()).collect();
+            give("highwater.capture.sites", Attribute::Maps(sites));
+        }
+        if let Some(instance) = left.attribute("service.instance.id") {
+            give("service.instance.id", text(instance));
+        }
+        give("process.pid", Attribute::Int(left.process().into()));
+        if let Some(started) = left.started() {
+            give("process.creation.time", text(&humantime::format_rfc3339_millis(started).to_string()));
+        }
+    }
+}
+
+impl PartialEq for PreviousRun {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.black_box, self.verdict, self.confidence, self.kills)
+            == (&other.black_box, other.verdict, other.confidence, other.kills)
+    }
+}
+
+/// "the previous run was killed for memory (certain): 95MiB used, 99 % of 96MiB, rising by 12MiB a second; it held most by ..".
+impl fmt::Display for PreviousRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = &self.black_box;
+        let what = match self.verdict {
+            Verdict::OomKilled => "was killed for memory",
+            Verdict::Killed => "was killed",
+            Verdict::Crashed => "panicked",
+            Verdict::Rebooted => "ended with the machine",
+            Verdict::ShutDown => "left past the agent",
+            _ => "ended, it is not known how",
+        };
+        write!(f, "the previous run {what} ({})", self.confidence)?;
+        if let Some(panic) = left.panic().filter(|_| self.verdict == Verdict::Crashed) {
+            write!(f, " at {}", panic.place)?;
+        }
+        if let Some(at) = left.last_seen() {
+            write!(f, ", last seen {}", humantime::format_rfc3339_seconds(at))?;
+        }
+        if let Some(last) = left.samples().last()
+            && let Some(used) = last.used
+        {
+            write!(f, ": {used}")?;
+            if let Some(limit) = last.limit {
+                write!(f, " of {limit}")?;
+            }
+            f.write_str(" used")?;
+        }
+        if let Some(slope) = left.last_slope().filter(|slope| *slope >= 1024.0) {
+            write!(f, ", rising by {} a second", Bytes::new(slope as u64))?;
+        }
+        if let Some(kills) = self.kills.filter(|kills| *kills > 0) {
+            write!(f, "; the kernel killed {kills} of its cgroup's processes for memory since then")?;
+        }
+        match left.sites().first() {
+            Some(site) => write!(f, "; what held most: {site}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn machine(black_box: &BlackBox, around: &Surroundings) -> Machine {
+    match (black_box.boot_id(), &around.boot_id) {
+        (Some(then), Some(now)) if then == now => Machine::Same,
+        (Some(_), Some(_)) => match black_box.last_seen().zip(around.boot_time) {
+            Some((seen, boot)) if boot >= seen => Machine::Rebooted,
+            _ => Machine::Another,
+        },
+        _ => Machine::Unknown,
+    }
+}
+
+/// Whether a panic was the last that it did. One that was survived has a sample after it.
+fn panicked(black_box: &BlackBox) -> bool {
+    /// From the sample before the panic to the one that was not taken any more.
+    const LATE: Duration = Duration::from_secs(3);
+    let Some(panic) = black_box.panic() else { return false };
+    if black_box.is_closed() {
+        return panic.in_main;
+    }
+    let last = black_box.samples().last().and_then(|sample| sample.at);
+    match (panic.at, last) {
+        (Some(at), Some(last)) => last.duration_since(at).unwrap_or_default() < LATE,
+        _ => true,
+    }
+}
+
+/// How long after the last sample the next one was due: as long as the one before, and a little more.
+fn next(black_box: &BlackBox) -> Duration {
+    let [.., before, last] = black_box.samples() else { return Duration::from_secs(1) };
+    let apart = last.elapsed.saturating_sub(before.elapsed);
+    apart.saturating_mul(2).clamp(Duration::from_secs(1), Duration::from_secs(10))
+}
