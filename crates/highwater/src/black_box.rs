@@ -160,11 +160,14 @@ impl Recorder {
     pub(crate) fn record(&mut self, entry: Entry, mut say: impl FnMut(Severity, String)) -> Vec<Arc<PreviousRun>> {
         let entry = Entry { sites: self.sites.take(), captured: self.captured.take(), ..entry };
         let urgent = entry.level != Level::Normal || entry.episode.is_some() || entry.captured.is_some();
-        let sent = self.entries.as_ref().map_or(Ok(()), |entries| entries.try_send(entry));
+        let left = match &self.entries {
+            Some(entries) => entries.try_send(entry).err(),
+            None => None,
+        };
         if urgent {
             self.thread.unpark();
         }
-        if let Err(TrySendError::Full(entry)) = sent {
+        if let Some(TrySendError::Full(entry)) = left {
             (self.sites, self.captured) = (entry.sites, entry.captured);
             if !self.lags {
                 self.lags = true;
