@@ -26,11 +26,11 @@ pub const MOST_MAPPINGS: usize = 1024;
 /// How many sites are known at most: when there are more, the smaller half of them goes to the rest.
 pub const MOST_SITES: usize = 8 << 10;
 /// Where nothing has a name, how far above the frames that all stacks share the site is taken to be.
-const UNNAMED_DEPTH: usize = 4;
+pub(crate) const UNNAMED_DEPTH: usize = 4;
 /// How far from the leaf an allocator's function is looked for.
 pub(crate) const MOST_OF_ALLOCATOR: usize = 32;
 /// No allocator has more frames than this that all stacks share; a program with a single stack does.
-const MOST_SHARED: usize = 8;
+pub(crate) const MOST_SHARED: usize = 8;
 
 /// A heap profile that has been read, and named.
 pub struct Analysis<R> {

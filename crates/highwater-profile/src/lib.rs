@@ -37,7 +37,7 @@
 //! # What it costs
 //!
 //! Measured on two AMD EPYC processors of a busy virtual machine (load 8, Linux 6.18, Rust 1.95, release), with stacks of 30
-//! frames whose addresses are spread evenly, which packs worse than a program's. Time is of the calling thread; held is the most that was allocated at once
+//! frames whose addresses are spread evenly, which packs worse than a program's. Held is the most that was allocated at once
 //! (`tests/bounded.rs`).
 //!
 //! | dump | read, named, summed up | written as pprof | packed |

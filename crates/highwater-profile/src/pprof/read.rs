@@ -7,7 +7,7 @@ use flate2::read::MultiGzDecoder;
 use prost::Message;
 
 use super::{Type, Whole};
-use crate::analysis::MOST_OF_ALLOCATOR;
+use crate::analysis::{MOST_OF_ALLOCATOR, MOST_SHARED, UNNAMED_DEPTH};
 use crate::error::Error;
 use crate::frames::{Kind, is_system, kind};
 
@@ -26,6 +26,8 @@ pub struct Profile {
     pub kind: String,
     /// The mean of bytes between two samples; 0 where the profile does not say.
     pub period: u64,
+    /// How many frames from the leaf all stacks share.
+    pub(super) shared: usize,
 }
 
 /// A stack and what is live of it.
@@ -99,7 +101,8 @@ impl Profile {
     /// Which function of a stack its memory is put down to: the frame, and of its functions which.
     ///
     /// By the rule of [`Analysis`](crate::Analysis), as far as there are names: the first, from the leaf, that is the
-    /// program's own. Where none is, the outermost of the standard library, or else the frame above the leaf's first four.
+    /// program's own. Where none is, the outermost of the standard library, or else, where nothing has a name, the one some
+    /// frames above those that all stacks share.
     pub fn site_of(&self, sample: &Sample) -> Option<(usize, Option<usize>)> {
         let all = |index: &usize| {
             let frame = self.frames.get(*index)?;
@@ -131,7 +134,8 @@ impl Profile {
             }
         }
         outermost.or_else(|| {
-            let above = sample.frames.get(4).or_else(|| sample.frames.last())?;
+            let above = self.shared.saturating_add(UNNAMED_DEPTH);
+            let above = sample.frames.get(above).or_else(|| sample.frames.last())?;
             Some((*above, self.frames.get(*above).filter(|frame| !frame.functions.is_empty()).map(|_| 0)))
         })
     }
@@ -196,6 +200,12 @@ impl Profile {
             let objects = objects.and_then(|objects| value(&sample.values, objects)).unwrap_or_default();
             samples.push(Sample { frames: of, bytes, objects });
         }
-        Ok(Self { samples, frames, kind: kind.to_owned(), period: u64::try_from(whole.period).unwrap_or_default() })
+        let leaf = |sample: &Sample| sample.frames.get(..MOST_SHARED).unwrap_or(&sample.frames).to_vec();
+        let mut shared = samples.first().map(leaf).unwrap_or_default();
+        for sample in &samples {
+            shared.truncate(shared.iter().zip(&sample.frames).take_while(|(a, b)| a == b).count());
+        }
+        let (kind, shared) = (kind.to_owned(), shared.len());
+        Ok(Self { samples, frames, kind, period: u64::try_from(whole.period).unwrap_or_default(), shared })
     }
 }
