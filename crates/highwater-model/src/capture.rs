@@ -70,8 +70,8 @@ impl Captures {
     pub const APART: Duration = Duration::from_secs(2);
     /// From one capture of the calm to the next.
     pub const CALM: Duration = Duration::from_secs(30 * 60);
-    /// What a capture may need beside the dump itself: its own bound, and what its telling takes.
-    pub const LEAST_HEADROOM: Bytes = Bytes::mib(8);
+    /// What a capture may need beside the dump itself: to read it takes 2.7 MiB at the most that was seen, of a bound of 4.
+    pub const LEAST_HEADROOM: Bytes = Bytes::mib(4);
 
     const HOUR: i64 = 60 * 60;
     const DAY: i64 = 24 * Self::HOUR;

@@ -97,10 +97,10 @@ fn another_process_s_memory_is_not_captured_unless_somebody_asks() {
 #[test]
 fn a_capture_needs_room_for_itself_and_twice_its_dump() {
     let decide = |mib, dump| Captures::default().decide(Trigger::Request, &sample(10, mib), Bytes::mib(dump));
-    assert_eq!(decide(992, 0), Ok(()));
-    assert_eq!(decide(993, 0), Err(Refusal::Headroom));
-    assert_eq!(decide(988, 2), Ok(()));
-    assert_eq!(decide(989, 2), Err(Refusal::Headroom));
+    assert_eq!(decide(996, 0), Ok(()));
+    assert_eq!(decide(997, 0), Err(Refusal::Headroom));
+    assert_eq!(decide(992, 2), Ok(()));
+    assert_eq!(decide(993, 2), Err(Refusal::Headroom));
     let unlimited = Sample { limit: None, ..sample(10, 999) };
     assert_eq!(Captures::default().decide(Trigger::Request, &unlimited, Bytes::mib(100)), Ok(()));
 }
