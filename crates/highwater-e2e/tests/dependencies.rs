@@ -63,8 +63,13 @@ fn with_grpc_there_are_at_most_70_crates_and_neither_tonic_nor_hyper() {
 }
 
 #[test]
-fn with_all_features_there_are_at_most_86_crates() {
-    holds(&["--all-features"], 86, &["tokio"]);
+fn with_heap_profiles_there_are_at_most_72_crates_and_no_async_runtime() {
+    holds(&["--features", "heap-profile"], 72, &[]);
+}
+
+#[test]
+fn with_all_features_there_are_at_most_90_crates() {
+    holds(&["--all-features"], 90, &["tokio"]);
 }
 
 #[test]
