@@ -16,8 +16,10 @@ use crate::{Bytes, Change, Level, Reason, Sample, SinceStart, Transition};
 pub struct Captures {
     /// The last that counted, oldest first; in seconds since the start, those of earlier runs before 0.
     counted: [Option<i64>; Self::MOST_A_DAY],
-    /// When the last was allowed, the calm apart.
-    last: Option<SinceStart>,
+    /// When the last that counts was allowed, and the last that was asked for.
+    last: [Option<SinceStart>; 2],
+    /// A level that is to be captured as soon as that is allowed, and when it was refused.
+    pending: Option<(Level, SinceStart)>,
     /// Levels of the episode of which there is a capture: elevated, high, critical.
     levels: [bool; 3],
     /// The use at the last capture of the episode.
@@ -68,8 +70,10 @@ impl Captures {
     pub const MOST_A_DAY: usize = 20;
     /// From one to the next.
     pub const APART: Duration = Duration::from_secs(2);
+    /// The calm is captured anew when the program has warmed up, and then so seldom that slow growth shows, too.
+    pub const WARM: Duration = Duration::from_secs(30 * 60);
     /// From one capture of the calm to the next.
-    pub const CALM: Duration = Duration::from_secs(30 * 60);
+    pub const CALM: Duration = Duration::from_secs(24 * 60 * 60);
     /// What a capture may need beside the dump itself: to read it takes 2.7 MiB at the most that was seen, of a bound of 4.
     pub const LEAST_HEADROOM: Bytes = Bytes::mib(4);
 
@@ -95,7 +99,7 @@ impl Captures {
         match transition.change {
             // The second half of a split is the same climb.
             Change::Begun(episode) if transition.reason != Reason::Split => {
-                (self.levels, self.captured) = ([false; 3], None);
+                (self.levels, self.captured, self.pending) = ([false; 3], None, None);
                 Some(Trigger::Level(episode.level))
             }
             Change::Changed(episode, stay) if episode.level > stay.level => {
@@ -111,9 +115,23 @@ impl Captures {
         }
     }
 
-    /// Whether the calm should be captured, to compare with later: at the start, and again where it is old.
+    /// A level whose capture was refused, and which is not left: every [`APART`](Self::APART) it is worth another try.
+    pub fn wanted_still(&mut self, at: SinceStart, level: Level) -> Option<Trigger> {
+        let (pending, refused) = self.pending?;
+        if level < pending {
+            self.pending = None;
+            return None;
+        }
+        (at.since(refused) >= Self::APART).then_some(Trigger::Level(pending))
+    }
+
+    /// Whether the calm should be captured, to compare with later: at the start, when the program is warm, and where it is
+    /// old.
     pub fn wants_calm(&self, at: SinceStart) -> bool {
-        self.calm.is_none_or(|calm| at.since(calm) >= Self::CALM)
+        self.calm.is_none_or(|calm| {
+            let is_of_start = calm.elapsed() < Self::WARM;
+            at.since(calm) >= Self::CALM || (is_of_start && at.elapsed() >= Self::WARM)
+        })
     }
 
     /// Decides about the calm: it needs room, and counts for nothing, so that an episode right after it has a capture.
@@ -125,31 +143,47 @@ impl Captures {
 
     /// Decides about a capture whose dump will be about as large as `dump`, and counts it where it is allowed.
     ///
-    /// What the program asks for, and what is taken at the end, is not counted: who asks knows why.
+    /// What the program asks for, and what is taken at the end, is not counted, and takes nothing from what is: who asks
+    /// knows why.
     pub fn decide(&mut self, trigger: Trigger, sample: &Sample, dump: Bytes) -> Result<(), Refusal> {
-        let now = seconds(sample.at);
-        let is_own = trigger.is_counted();
-        if trigger != Trigger::Exit && self.last.is_some_and(|last| sample.at.since(last) < Self::APART) {
-            return Err(Refusal::Busy);
+        let decided = self.allows(trigger, sample, dump);
+        let [counted, asked] = &mut self.last;
+        match (decided, trigger) {
+            (Ok(()), Trigger::Level(_) | Trigger::Peak) => {
+                *counted = Some(sample.at);
+                self.captured = sample.used;
+                self.pending = None;
+                self.count(seconds(sample.at));
+            }
+            (Ok(()), _) => *asked = Some(sample.at),
+            (Err(_), Trigger::Level(level)) => self.pending = Some((level, sample.at)),
+            (Err(_), _) => {}
         }
-        if is_own && sample.others_hold_most() {
-            return Err(Refusal::OtherProcess);
-        }
-        if is_own && self.is_spent(now) {
-            return Err(Refusal::Budget);
-        }
-        self.has_room(sample, dump)?;
-        self.last = Some(sample.at);
-        if is_own {
-            self.count(now);
-            self.captured = sample.used;
-        }
-        if let Trigger::Level(level) = trigger
+        if let (Ok(()), Trigger::Level(level)) = (decided, trigger)
             && let Some(captured) = self.level_mut(level)
         {
             *captured = true;
         }
-        Ok(())
+        decided
+    }
+
+    fn allows(&self, trigger: Trigger, sample: &Sample, dump: Bytes) -> Result<(), Refusal> {
+        let [counted, asked] = self.last;
+        let last = match trigger {
+            Trigger::Exit => None,
+            Trigger::Request => counted.max(asked),
+            Trigger::Level(_) | Trigger::Peak => counted,
+        };
+        if last.is_some_and(|last| sample.at.since(last) < Self::APART) {
+            return Err(Refusal::Busy);
+        }
+        if trigger.is_counted() && sample.others_hold_most() {
+            return Err(Refusal::OtherProcess);
+        }
+        if trigger.is_counted() && self.is_spent(seconds(sample.at)) {
+            return Err(Refusal::Budget);
+        }
+        self.has_room(sample, dump)
     }
 
     /// How long before `at` each capture was taken that counts, as far as it still matters.

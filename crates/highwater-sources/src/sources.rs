@@ -83,7 +83,7 @@ impl Sources {
     pub fn sample(&mut self, at: SinceStart) -> Sample {
         self.follow_fork();
         // The allocator comes before the kernel, so that both saw the same pages but for what came or went in between.
-        let allocator = self.jemalloc.read();
+        let allocator = self.jemalloc.read(at);
         let process = self.read_process();
         let cgroup = self.cgroups.read(&mut self.scratch);
         let (used, limit) = self.judge(process.used());

@@ -20,7 +20,7 @@ fn the_program_is_sampled_from_its_first_allocation_on() {
     let settings = jemalloc::settings();
     assert_eq!(settings.profiling, Some(true));
     assert_eq!(settings.sampling, Some(true));
-    assert_eq!(settings.sample_interval, Some(512 << 10));
+    assert_eq!(settings.sample_interval, Some(2 << 20));
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a_profile_has_stacks_and_the_files_that_are_mapped_there() {
     let mut text = String::new();
     file.seek(SeekFrom::Start(0)).unwrap();
     file.read_to_string(&mut text).unwrap();
-    assert!(text.starts_with("heap_v2/524288\n"), "{text}");
+    assert!(text.starts_with("heap_v2/2097152\n"), "{text}");
     assert!(text.contains("\n@ 0x"), "{text}");
     let program = std::env::current_exe().unwrap();
     let mapped = text.split_once("MAPPED_LIBRARIES:").unwrap().1;

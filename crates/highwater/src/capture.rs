@@ -3,8 +3,8 @@
 //! The watch thread decides, by the model's rules, and goes on. *highwater-capture*, which exists only where jemalloc samples
 //! the program, has the profile written into memory, sums it up, and writes the file where there is a folder for it. What
 //! came of it goes back to the watch thread, which tells it: the sites stand in the event itself, so that nobody has to
-//! fetch a file from a process that may be gone. What is held in the calm is captured too, at the start and every half
-//! hour, and told nobody: it is what later captures are compared with.
+//! fetch a file from a process that may be gone. What is held in the calm is captured too, at the start, when
+//! the program is warm, and once a day, and told nobody: it is what later captures are compared with.
 //!
 //! | module | idea |
 //! |---|---|
@@ -22,8 +22,9 @@ use std::thread;
 use std::time::Duration;
 
 use highwater_model::{Bytes, Captures, Level, Refusal, Sample, SinceStart, Transition, Trigger};
-use highwater_sources::{Options, Sources};
+use highwater_sources::{Options, Sources, jemalloc};
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::event::Attribute;
 use crate::finished::Running;
@@ -83,6 +84,7 @@ impl Capture {
         if let Some(size) = self.size {
             give("highwater.capture.size", Attribute::Int(size.get()));
         }
+        give("highwater.reason", Attribute::Text(self.trigger.as_str().into()));
         give("highwater.capture.duration", Attribute::Double(self.duration.as_secs_f64()));
         if !self.sites.is_empty() {
             give("highwater.capture.sites", Attribute::Maps(self.sites.iter().map(Site::attributes).collect()));
@@ -202,6 +204,8 @@ struct Order {
 struct Outcome {
     order: Order,
     result: Result<Capture, (Refusal, String)>,
+    /// Why there is no file, where there should be one.
+    trouble: Option<String>,
     /// The size of the dump.
     dump: Option<Bytes>,
 }
@@ -215,7 +219,11 @@ pub(crate) struct Capturer {
     captures: Captures,
     /// The size of the last dump.
     dump: Bytes,
+    /// One in so many bytes is sampled.
+    interval: Option<u64>,
     counts: CaptureCounts,
+    /// Whether one that counts was ordered since the last look.
+    ordered: bool,
     at_exit: bool,
 }
 
@@ -225,6 +233,7 @@ impl Capturer {
         &mut self,
         sample: &Sample,
         transitions: impl Iterator<Item = &'a Transition>,
+        level: Level,
         is_calm: bool,
         episode: Option<&Arc<EpisodeHandle>>,
     ) -> Vec<Told> {
@@ -232,11 +241,17 @@ impl Capturer {
         let mut told = Vec::new();
         for transition in transitions {
             if let Some(trigger) = self.captures.wanted(transition, sample) {
-                let level = transition.level;
-                told.extend(self.order(trigger, level, sample, episode, None));
+                told.extend(self.order(trigger, transition.level, sample, episode, None));
             }
         }
-        if is_calm && self.captures.wants_calm(sample.at) && self.captures.decide_calm(sample, self.dump).is_ok() {
+        // What is refused again is not told again.
+        if let Some(trigger) = self.captures.wanted_still(sample.at, level) {
+            let _ = self.order(trigger, level, sample, episode, None);
+        }
+        if is_calm
+            && self.captures.wants_calm(sample.at)
+            && self.captures.decide_calm(sample, self.dump_of(sample)).is_ok()
+        {
             let order = Order { trigger: None, level: Level::Normal, used: sample.used, episode: None, reply: None };
             let _ = self.orders.try_send(order);
         }
@@ -255,20 +270,38 @@ impl Capturer {
         told
     }
 
-    /// Takes a last capture, where that was asked for, and waits for those that are being taken.
-    pub(crate) fn finish(&mut self, sample: &Sample, episode: Option<&Arc<EpisodeHandle>>) -> Vec<Told> {
-        let mut told = Vec::new();
-        if self.at_exit {
-            told.extend(self.order(Trigger::Exit, Level::Normal, sample, episode, None));
-            while let Ok(outcome) = self.outcomes.recv_timeout(EXIT) {
-                let is_last = outcome.order.trigger == Some(Trigger::Exit);
-                told.extend(self.tell(outcome));
-                if is_last {
-                    break;
-                }
+    /// Takes a last capture, where that was asked for, and waits for it, and not long.
+    pub(crate) fn finish(&mut self, sample: &Sample, clock: Clock) -> Vec<Told> {
+        if !self.at_exit {
+            return Vec::new();
+        }
+        let mut told: Vec<_> = self.order(Trigger::Exit, Level::Normal, sample, None, None).into_iter().collect();
+        if !told.is_empty() {
+            return told;
+        }
+        let end = clock.now().after(EXIT);
+        while let Ok(outcome) = self.outcomes.recv_timeout(end.since(clock.now())) {
+            let is_last = outcome.order.trigger == Some(Trigger::Exit);
+            told.extend(self.tell(outcome));
+            if is_last {
+                break;
             }
         }
         told
+    }
+
+    /// Whether a capture that counts was ordered since the last call: it is to be remembered now, since it may be what ends
+    /// the process.
+    pub(crate) fn take_ordered(&mut self) -> bool {
+        std::mem::take(&mut self.ordered)
+    }
+
+    /// As large as the last dump, or as one of as many stacks as there are samples of what is allocated now.
+    fn dump_of(&self, sample: &Sample) -> Bytes {
+        /// Of a stack of some 50 frames.
+        const STACK: u64 = 1 << 10;
+        let samples = sample.allocator.and_then(|allocator| allocator.allocated.get().checked_div(self.interval?));
+        self.dump.max(Bytes::new(samples.unwrap_or_default().saturating_mul(STACK)))
     }
 
     /// Counts captures of earlier runs, by how long ago they were.
@@ -290,39 +323,46 @@ impl Capturer {
         reply: Option<Reply>,
     ) -> Option<Told> {
         let order = Order { trigger: Some(trigger), level, used: sample.used, episode: episode.cloned(), reply };
-        let (reason, order) = match self.captures.decide(trigger, sample, self.dump) {
+        let (reason, order) = match self.captures.decide(trigger, sample, self.dump_of(sample)) {
             Err(reason) => (reason, order),
             Ok(()) => match self.orders.try_send(order) {
-                Ok(()) => return None,
+                Ok(()) => {
+                    self.ordered |= trigger.is_counted();
+                    return None;
+                }
                 Err(TrySendError::Full(order)) => (Refusal::Busy, order),
                 Err(TrySendError::Disconnected(order)) => (Refusal::Unavailable, order),
             },
         };
         self.counts.refused = self.counts.refused.saturating_add(1);
-        // A program that asked has its answer, and may ask as often as it likes.
-        let is_answered = order.reply.is_some();
-        Some(self.refuse(order, trigger, reason, in_words(reason).to_owned())).filter(|_| !is_answered)
+        // A program that asked has its answer, and may ask as often as it likes, as may who sends a signal.
+        let is_told = order.reply.is_none() && (trigger, reason) != (Trigger::Request, Refusal::Busy);
+        Some(self.refuse(order, trigger, reason, in_words(reason).to_owned())).filter(|_| is_told)
     }
 
-    fn tell(&mut self, outcome: Outcome) -> Option<Told> {
-        let Outcome { mut order, result, dump } = outcome;
+    fn tell(&mut self, outcome: Outcome) -> Vec<Told> {
+        let Outcome { order, result, trouble, dump } = outcome;
         self.dump = dump.unwrap_or(self.dump);
         // Of the calm nobody hears.
-        let trigger = order.trigger?;
-        match result {
+        let Some(trigger) = order.trigger else { return Vec::new() };
+        let mut told = Vec::new();
+        let failed = match result {
             Ok(capture) => {
                 self.counts.written = self.counts.written.saturating_add(1);
                 let capture = Arc::new(capture);
                 if let Some(reply) = &order.reply {
                     reply.send(Ok(Arc::clone(&capture)));
                 }
-                Some(Told::Written(capture, order.episode.take()))
+                told.push(Told::Written(capture, order.episode.clone()));
+                trouble.map(|why| (Refusal::Disk, why))
             }
-            Err((reason, why)) => {
-                self.counts.failed = self.counts.failed.saturating_add(1);
-                Some(self.refuse(order, trigger, reason, why))
-            }
+            Err(failed) => Some(failed),
+        };
+        if let Some((reason, why)) = failed {
+            self.counts.failed = self.counts.failed.saturating_add(1);
+            told.push(self.refuse(order, trigger, reason, why));
         }
+        told
     }
 
     fn refuse(&mut self, order: Order, trigger: Trigger, reason: Refusal, why: String) -> Told {
@@ -371,32 +411,40 @@ pub(crate) fn spawn(
         let mut sources = Sources::open(options, Arc::clone(&shared.regions));
         while let Ok(order) = taken.recv() {
             let mut take = || take(&mut taker, &mut sources, &shared, &order);
-            let (result, dump) = catch_unwind(AssertUnwindSafe(&mut take)).unwrap_or_else(|_| {
+            let (result, trouble, dump) = catch_unwind(AssertUnwindSafe(&mut take)).unwrap_or_else(|_| {
                 let why = "the profile could not be read: the reader panicked".to_owned();
-                (Err((Refusal::Unavailable, why)), None)
+                (Err((Refusal::Unavailable, why)), None, None)
             });
             // Where nobody listens any more, it stays untold.
-            let _ = tell.try_send(Outcome { order, result, dump });
+            let _ = tell.try_send(Outcome { order, result, trouble, dump });
         }
         drop(done);
     })?;
-    let (dump, counts, at_exit) = (Bytes::ZERO, CaptureCounts::default(), config.profile_at_exit);
-    let capturer = Capturer { orders, outcomes, desk, captures, dump, counts, at_exit };
+    let capturer = Capturer {
+        orders,
+        outcomes,
+        desk,
+        captures,
+        dump: Bytes::ZERO,
+        interval: jemalloc::settings().sample_interval,
+        counts: CaptureCounts::default(),
+        ordered: false,
+        at_exit: config.profile_at_exit,
+    };
     Ok((capturer, ask))
 }
 
+/// The capture or why there is none, why it has no file, and the size of its dump.
+type Came = (Result<Capture, (Refusal, String)>, Option<String>, Option<Bytes>);
+
 /// One capture, measured.
-fn take(
-    taker: &mut Taker,
-    sources: &mut Sources,
-    shared: &Shared,
-    order: &Order,
-) -> (Result<Capture, (Refusal, String)>, Option<Bytes>) {
+fn take(taker: &mut Taker, sources: &mut Sources, shared: &Shared, order: &Order) -> Came {
     let from = shared.clock.now();
     let before = sources.sample(from).process.rss;
-    let (taken, dump) = taker.take(order);
+    let (mut taken, dump) = taker.take(order);
     let to = shared.clock.now();
     let after = sources.sample(to).process.rss;
+    let trouble = taken.as_mut().ok().and_then(|taken| taken.trouble.take());
     let capture = taken.map(|taken| Capture {
         trigger: order.trigger.unwrap_or(Trigger::Request),
         level: order.level,
@@ -410,8 +458,5 @@ fn take(
         from,
         to,
     });
-    (capture, dump)
+    (capture, trouble, dump)
 }
-
-#[cfg(all(test, feature = "heap-profile"))]
-mod tests;

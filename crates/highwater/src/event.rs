@@ -278,7 +278,6 @@ impl Event {
             }
             What::CaptureWritten(capture) => {
                 self.place(give);
-                give("highwater.reason", text(capture.trigger.as_str()));
                 capture.attributes(give);
             }
             What::CaptureRefused(refused) => {

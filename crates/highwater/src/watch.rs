@@ -268,7 +268,13 @@ impl Watch {
         let Some(capturer) = &mut self.capturer else { return };
         let Snapshot { sample, episode, .. } = &self.snapshot;
         let is_calm = episode.is_none() && !self.judge.is_alert();
-        let told = capturer.follow(sample, transitions.iter(), is_calm, episode.as_ref());
+        let told = capturer.follow(sample, transitions.iter(), self.judge.level(), is_calm, episode.as_ref());
+        if capturer.take_ordered()
+            && let Some(recorder) = &mut self.black_box
+        {
+            recorder.note_capture(Clock::date());
+            self.record();
+        }
         self.tell_of_captures(told);
     }
 
@@ -288,9 +294,6 @@ impl Watch {
         });
         if let (Some(capture), Some(recorder)) = (written.next(), &mut self.black_box) {
             recorder.note_sites(&capture.sites);
-            if capture.trigger.is_counted() {
-                recorder.note_capture(Clock::date());
-            }
             // At once: the next sample may never come.
             self.record();
         }
@@ -329,8 +332,10 @@ impl Watch {
             self.shared.latest.publish_last(&self.snapshot);
             self.outlets.tell(&event, &self.shared.delivery);
         }
+        // What comes now may take a while, and the episode is over.
+        self.record();
         if let Some(capturer) = &mut self.capturer {
-            let told = capturer.finish(&self.snapshot.sample, self.snapshot.episode.as_ref());
+            let told = capturer.finish(&self.snapshot.sample, self.shared.clock);
             self.tell_of_captures(told);
         }
         self.black_box.into_iter().for_each(Recorder::close);

@@ -4,10 +4,11 @@
 
 use std::hint::black_box;
 use std::io::Read;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use highwater::{Agent, Bytes, Capture, Event, Level, Refusal, Trigger, What};
+use highwater::{Agent, Bytes, Capture, CaptureError, Event, Level, Refusal, Trigger, What};
 
 highwater::jemalloc!();
 
@@ -24,6 +25,17 @@ fn next_capture(events: &Receiver<Event>) -> (Event, Capture) {
         if let What::CaptureWritten(capture) = event.what() {
             let capture = Capture::clone(capture);
             return (event, capture);
+        }
+    }
+}
+
+/// As soon as two seconds lie between this and the last one.
+fn capture_now(agent: &Agent) -> Arc<Capture> {
+    loop {
+        match agent.capture(PATIENCE) {
+            Ok(capture) => return capture,
+            Err(CaptureError::Refused { reason: Refusal::Busy, .. }) => std::thread::yield_now(),
+            Err(error) => panic!("{error}"),
         }
     }
 }
@@ -53,7 +65,7 @@ fn an_episode_a_request_and_the_end_are_captured_each_with_the_place_that_holds_
             || first.function.as_ref().unwrap().contains("hoard"),
         "{capture:?}"
     );
-    assert!(first.bytes > Bytes::mib(150), "{capture:?}");
+    assert!(first.bytes > Bytes::mib(100), "{capture:?}");
     assert!(first.module.as_ref().unwrap().starts_with("captures-"), "{capture:?}");
     assert!(event.episode_id().is_some() && event.name() == "highwater.capture.written");
     assert!(event.to_string().contains("hoard"), "{event}");
@@ -65,18 +77,22 @@ fn an_episode_a_request_and_the_end_are_captured_each_with_the_place_that_holds_
     std::fs::File::open(file).unwrap().read_exact(&mut start).unwrap();
     assert_eq!(start, [0x1f, 0x8b], "gzip");
 
-    // Two seconds have to lie between two captures.
-    let asked = std::iter::repeat_with(|| agent.capture(PATIENCE)).find_map(|answer| match answer {
-        Ok(capture) => Some(capture),
-        Err(highwater::CaptureError::Refused { reason: Refusal::Busy, .. }) => {
-            std::thread::yield_now();
-            None
-        }
-        Err(error) => panic!("{error}"),
-    });
-    let asked = asked.unwrap();
+    let asked = capture_now(&agent);
     assert_eq!(asked.trigger, Trigger::Request);
-    assert!(asked.sites[0].bytes > Bytes::mib(150));
+    assert!(asked.sites[0].bytes > Bytes::mib(100));
+
+    // A disk that cannot be written to costs the file, not what is known.
+    std::fs::rename(&profiles, folder.path().join("kept")).unwrap();
+    std::fs::write(&profiles, "no folder").unwrap();
+    let unwritten = capture_now(&agent);
+    assert!(unwritten.file.is_none() && unwritten.sites[0].bytes > Bytes::mib(100), "{unwritten:?}");
+    let refused = events.iter().find_map(|event| match event.what() {
+        What::CaptureRefused(refused) => Some(refused.reason),
+        _ => None,
+    });
+    assert_eq!(refused, Some(Refusal::Disk));
+    std::fs::remove_file(&profiles).unwrap();
+    std::fs::rename(folder.path().join("kept"), &profiles).unwrap();
 
     drop(held);
     assert!(agent.shutdown(PATIENCE));
@@ -87,7 +103,7 @@ fn an_episode_a_request_and_the_end_are_captured_each_with_the_place_that_holds_
     let last = last.last().unwrap();
     assert_eq!(last.trigger, Trigger::Exit);
     assert!(last.bytes < Bytes::mib(50), "{last:?}");
-    assert!(matches!(agent.capture(PATIENCE), Err(highwater::CaptureError::Ended)));
+    assert!(matches!(agent.capture(PATIENCE), Err(CaptureError::Ended)));
     let files = std::fs::read_dir(&profiles).unwrap().count();
     assert_eq!(files, 3, "nothing is left unfinished");
 }

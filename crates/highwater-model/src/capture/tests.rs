@@ -170,6 +170,28 @@ fn a_capture_that_two_remember_counts_once() {
 }
 
 #[test]
+fn a_level_whose_capture_was_refused_is_tried_again_until_it_is_left() {
+    let mut captures = Captures::default();
+    let level = Trigger::Level(Level::High);
+    assert_eq!(captures.decide(level, &sample(10, 999), Bytes::ZERO), Err(Refusal::Headroom));
+    let mut wanted = |second, level| captures.wanted_still(SinceStart::from_secs(second), level);
+    assert_eq!([wanted(11, Level::High), wanted(12, Level::Critical)], [None, Some(level)]);
+    assert_eq!(captures.decide(level, &sample(12, 900), Bytes::ZERO), Ok(()));
+    assert_eq!(captures.wanted_still(SinceStart::from_secs(20), Level::High), None, "it is taken");
+    assert_eq!(captures.decide(level, &sample(30, 999), Bytes::ZERO), Err(Refusal::Headroom));
+    let mut wanted = |second, level| captures.wanted_still(SinceStart::from_secs(second), level);
+    assert_eq!([wanted(40, Level::Elevated), wanted(41, Level::High)], [None; 2], "it was left");
+}
+
+#[test]
+fn what_is_asked_for_keeps_no_level_from_being_captured() {
+    let mut captures = Captures::default();
+    assert_eq!(captures.decide(Trigger::Request, &sample(10, 800), Bytes::ZERO), Ok(()));
+    assert_eq!(captures.decide(Trigger::Level(Level::Elevated), &sample(10, 800), Bytes::ZERO), Ok(()));
+    assert_eq!(captures.decide(Trigger::Request, &sample(11, 800), Bytes::ZERO), Err(Refusal::Busy));
+}
+
+#[test]
 fn what_is_asked_for_takes_nothing_from_the_budget() {
     let mut captures = Captures::default();
     for second in 0..100 {
@@ -180,17 +202,17 @@ fn what_is_asked_for_takes_nothing_from_the_budget() {
 }
 
 #[test]
-fn the_calm_is_captured_at_the_start_and_again_after_half_an_hour() {
+fn the_calm_is_captured_at_the_start_when_the_program_is_warm_and_once_a_day() {
     let mut captures = Captures::default();
     let mut at = Vec::new();
-    for second in 0..7_000 {
-        let sample = sample(second, 100);
+    for minute in 0..2_000 {
+        let sample = sample(minute * 60, 100);
         if captures.wants_calm(sample.at) {
             captures.decide_calm(&sample, Bytes::ZERO).unwrap();
-            at.push(second);
+            at.push(minute);
         }
     }
-    assert_eq!(at, [0, 1_800, 3_600, 5_400]);
+    assert_eq!(at, [0, 30, 30 + 24 * 60]);
 }
 
 proptest! {

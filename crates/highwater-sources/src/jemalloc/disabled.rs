@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use highwater_model::Allocator;
+use highwater_model::{Allocator, SinceStart};
 
 use super::{AllocatorKind, Settings};
 use crate::availability::{Availability, Reason};
@@ -16,7 +16,7 @@ impl Reader {
         Self
     }
 
-    pub(crate) fn read(&mut self) -> Option<Allocator> {
+    pub(crate) fn read(&mut self, _: SinceStart) -> Option<Allocator> {
         None
     }
 

@@ -3,9 +3,10 @@
 use std::ffi::{CStr, c_char};
 use std::fmt;
 use std::fs::File;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use highwater_model::{Allocator, Bytes};
+use highwater_model::{Allocator, Bytes, SinceStart};
 use tikv_jemalloc_ctl::{epoch, epoch_mib, stats};
 
 use self::mallctl::Key;
@@ -21,9 +22,9 @@ pub use tikv_jemallocator::Jemalloc;
 /// The settings fit for observation: freed pages return although the program is idle, and `resident` means what the
 /// kernel holds.
 ///
-/// With feature `heap-profile` also `prof:true,lg_prof_sample:19`: from the first allocation on one in 512 KiB is sampled.
+/// With feature `heap-profile` also `prof:true,lg_prof_sample:21`: from the first allocation on one in 2 MiB is sampled.
 pub const CONF: &CStr = if cfg!(feature = "heap-profile") {
-    c"background_thread:true,cache_oblivious:false,prof:true,lg_prof_sample:19"
+    c"background_thread:true,cache_oblivious:false,prof:true,lg_prof_sample:21"
 } else {
     c"background_thread:true,cache_oblivious:false"
 };
@@ -74,8 +75,12 @@ fn interval() -> Option<u64> {
     1_u64.checked_shl(u32::try_from(power).ok()?)
 }
 
-/// Whether a heap profile is being written: jemalloc's epoch would wait for it.
-static DUMPING: AtomicBool = AtomicBool::new(false);
+/// The process that writes a heap profile now, or 0: jemalloc's epoch would wait for it. A child that is forked meanwhile
+/// does not.
+static DUMPING: AtomicU32 = AtomicU32::new(0);
+
+/// Numbers that are older are none.
+const STALE: Duration = Duration::from_secs(2);
 
 /// Takes heap profiles: which stacks hold how much, of the allocations that jemalloc has sampled.
 #[derive(Debug)]
@@ -102,9 +107,9 @@ impl Profiler {
     pub fn dump(&self, into: &File) -> Result<(), Reason> {
         let fault = |code| Reason::new("prof.dump", Fault::Os(code));
         let path = platform::path_of(into).ok_or(fault(libc::EBADF))?;
-        DUMPING.store(true, Ordering::Relaxed);
+        DUMPING.store(std::process::id(), Ordering::Relaxed);
         let dumped = self.0.write(&path);
-        DUMPING.store(false, Ordering::Relaxed);
+        DUMPING.store(0, Ordering::Relaxed);
         dumped.map_err(fault)
     }
 }
@@ -141,7 +146,7 @@ pub(crate) struct Reader {
     keys: Option<Keys>,
     availability: Availability,
     /// What was read last.
-    last: Option<Allocator>,
+    last: Option<(SinceStart, Allocator)>,
 }
 
 struct Keys {
@@ -181,16 +186,18 @@ impl Reader {
     /// All numbers from one epoch.
     ///
     /// Costs 6 to 7 us for each arena in use. While a [`Profiler`] writes, which takes up to a tenth of a second, it would
-    /// wait for that, and gives what it read last instead.
-    pub(crate) fn read(&mut self) -> Option<Allocator> {
-        if self.last.is_some() && DUMPING.load(Ordering::Relaxed) {
-            return self.last;
+    /// wait for that, and gives what it read last instead, or nothing where that is older than two seconds.
+    pub(crate) fn read(&mut self, at: SinceStart) -> Option<Allocator> {
+        let keys = self.keys.as_ref()?;
+        if DUMPING.load(Ordering::Relaxed) == std::process::id() {
+            return self.last.filter(|(then, _)| at.since(*then) < STALE).map(|(_, allocator)| allocator);
         }
-        let read = self.keys.as_ref()?.read();
+        let read = keys.read();
         self.availability =
             read.as_ref().map_or_else(|reason| Availability::Unavailable(*reason), |_| Availability::Available);
-        self.last = read.ok();
-        self.last
+        let allocator = read.ok()?;
+        self.last = Some((at, allocator));
+        Some(allocator)
     }
 
     pub(crate) fn kind(&self) -> AllocatorKind {

@@ -4,8 +4,9 @@
 //! `20261125T130333.123Z_4711_0af7651916cd43dd8448eb211c80319c_high_423100416.pb.gz` - time, process, episode, level, bytes
 //! used. Files that are named otherwise are nobody's business here.
 //!
-//! Of an episode the first, the last three and the largest stay, and in all as much as the folder may hold: then those of
-//! the second-oldest episode go first, since the oldest shows how a crash loop began and the newest what is going on.
+//! Of an episode the first, the last three and the largest stay, and in all as much as the folder may hold: then what was
+//! asked for goes first, which has no episode, then the files of the second-oldest episode, since the oldest shows how a
+//! crash loop began and the newest what is going on.
 //! Nothing is deleted before a newer file was written, under a name of its own until it is whole.
 
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::identity::EpisodeId;
 
 /// What a disk must have left beside the file: it is not ours alone.
 const SPARE: Bytes = Bytes::mib(16);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const END: &str = ".pb.gz";
 const UNFINISHED: &str = ".unfinished";
 
@@ -59,11 +61,13 @@ impl Folder {
         Some(format!("heap profiles cannot be written to {}: {error} (HIGHWATER_PROFILE_DIR)", self.path.display()))
     }
 
-    /// How long ago the captures were taken whose files are here, for up to a day. Those of the program's own asking, and of
-    /// its end, have no episode and do not count.
+    /// How long ago the captures were begun whose files are here, whole or not: one that was not finished may have ended the
+    /// process. What was asked for, and what was taken at the end, has no episode and does not count.
     pub(super) fn ages(&self, now: SystemTime) -> Vec<Duration> {
-        let of_episodes = self.files().into_iter().filter(|(_, stored, _)| stored.episode.is_some());
-        of_episodes.filter_map(|(_, stored, _)| now.duration_since(stored.time).ok()).collect()
+        let whole = self.files().into_iter().map(|(_, stored, _)| stored);
+        let begun = self.unfinished().into_iter().map(|(_, stored)| stored);
+        let of_episodes = whole.chain(begun).filter(|stored| stored.episode.is_some());
+        of_episodes.filter_map(|stored| now.duration_since(stored.time).ok()).collect()
     }
 
     /// Writes one file whole, and makes room after that. The last one of the process is written whatever the disk has left.
@@ -97,6 +101,7 @@ impl Folder {
         match written {
             Ok(size) => {
                 self.make_room(&path);
+                self.clear(name.time);
                 Ok((path, Bytes::new(size)))
             }
             Err(error) => {
@@ -118,6 +123,25 @@ impl Folder {
         }
     }
 
+    /// Removes what processes have left that ended while they wrote, a day ago or more: until then it counts.
+    fn clear(&self, now: SystemTime) {
+        for (path, stored) in self.unfinished() {
+            if now.duration_since(stored.time).is_ok_and(|age| age >= DAY) {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+
+    fn unfinished(&self) -> Vec<(PathBuf, Stored)> {
+        let Ok(entries) = fs::read_dir(&self.path) else { return Vec::new() };
+        let file = |entry: fs::DirEntry| {
+            let name = entry.file_name();
+            let stored = Stored::parse(name.to_str()?.strip_prefix('.')?.strip_suffix(UNFINISHED)?)?;
+            Some((entry.path(), stored))
+        };
+        entries.filter_map(|entry| file(entry.ok()?)).collect()
+    }
+
     /// The files of captures, oldest first.
     fn files(&self) -> Vec<(PathBuf, Stored, Bytes)> {
         let Ok(entries) = fs::read_dir(&self.path) else { return Vec::new() };
@@ -135,11 +159,17 @@ impl Folder {
 fn superfluous(files: &[(Stored, Bytes)], most: Bytes) -> Vec<usize> {
     /// Of an episode, from its end.
     const LAST: usize = 3;
-    let mut episodes: Vec<(Option<EpisodeId>, Vec<usize>)> = Vec::new();
+    let mut episodes: Vec<(EpisodeId, Vec<usize>)> = Vec::new();
+    // What was asked for: each by itself.
+    let mut asked = Vec::new();
     for (index, (stored, _)) in files.iter().enumerate() {
-        match episodes.iter_mut().find(|(episode, _)| *episode == stored.episode) {
+        let Some(id) = stored.episode else {
+            asked.push(index);
+            continue;
+        };
+        match episodes.iter_mut().find(|(episode, _)| *episode == id) {
             Some((_, indices)) => indices.push(index),
-            None => episodes.push((stored.episode, vec![index])),
+            None => episodes.push((id, vec![index])),
         }
     }
     let bytes = |index: &usize| files.get(*index).map(|(stored, _)| stored.bytes);
@@ -155,10 +185,17 @@ fn superfluous(files: &[(Stored, Bytes)], most: Bytes) -> Vec<usize> {
     }
     let size = |index: &usize| files.get(*index).map_or(Bytes::ZERO, |(_, size)| *size);
     let sum = |indices: &[usize]| indices.iter().map(size).fold(Bytes::ZERO, Bytes::saturating_add);
-    let mut held = episodes.iter().map(|(_, indices)| sum(indices)).fold(Bytes::ZERO, Bytes::saturating_add);
-    // The episode of the newest file is the last to go, then the oldest; of each the first file, and of all the newest.
+    let of_episodes = episodes.iter().map(|(_, indices)| sum(indices));
+    let mut held = of_episodes.chain([sum(&asked)]).fold(Bytes::ZERO, Bytes::saturating_add);
     let newest = files.len().checked_sub(1);
-    let current = episodes.iter().position(|(_, indices)| indices.last().copied() == newest);
+    for index in asked.into_iter().filter(|index| Some(*index) != newest) {
+        if held > most {
+            gone.push(index);
+            held = held.saturating_sub(size(&index));
+        }
+    }
+    // The newest episode is the last to go, then the oldest; of each the first file, and of all the newest.
+    let current = episodes.len().checked_sub(1);
     let middle = (1..episodes.len()).filter(|place| Some(*place) != current);
     let order = middle
         .map(|place| (place, 0))

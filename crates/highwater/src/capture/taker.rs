@@ -2,9 +2,10 @@
 //! folder.
 
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 
-use highwater_model::{Bytes, Refusal};
+use highwater_model::{Bytes, Refusal, Trigger};
 use highwater_profile::{Analysis, Baseline, Opener};
 use highwater_sources::jemalloc::{self, Profiler};
 use highwater_sources::platform;
@@ -37,11 +38,16 @@ pub(super) struct Taken {
     pub(super) stacks: u64,
     pub(super) file: Option<PathBuf>,
     pub(super) size: Option<Bytes>,
+    /// Why there is no file, where there should be one.
+    pub(super) trouble: Option<String>,
 }
 
 impl Taker {
     /// `Err` says why there are no profiles.
     pub(crate) fn open(folder: Option<PathBuf>, most: Bytes) -> Option<Result<Self, String>> {
+        if platform::memory_file().is_err_and(|error| error.kind() == io::ErrorKind::Unsupported) {
+            return Some(Err("there are no heap profiles on this system".to_owned()));
+        }
         Some(Profiler::resolve().ok_or_else(missing).map(|profiler| Self {
             profiler,
             folder: folder.map(|folder| Folder::new(folder, most)),
@@ -83,6 +89,7 @@ impl Taker {
             stacks: analysis.stacks(),
             file: None,
             size: None,
+            trouble: None,
         };
         let Some(trigger) = order.trigger else {
             self.calm = Some(analysis.baseline());
@@ -97,18 +104,20 @@ impl Taker {
         taken.sites = sites.into_iter().map(site).collect();
         let Some(folder) = &mut self.folder else { return Ok(taken) };
         let now = Clock::date();
+        let of_episode = order.episode.as_ref().filter(|_| trigger.is_counted());
         let name = Stored {
             time: now,
             process: std::process::id(),
-            episode: order.episode.as_ref().and_then(|episode| episode.id.get().copied()),
+            episode: of_episode.and_then(|episode| episode.id.get().copied()),
             level: order.level,
             bytes: order.used.unwrap_or(taken.bytes),
         };
-        let at_end = trigger == highwater_model::Trigger::Exit;
-        let (file, size) = folder
-            .write(&name, at_end, |out| analysis.write_pprof(out, now).map(drop))
-            .map_err(|error| (Refusal::Disk, format!("the profile cannot be written to {error}")))?;
-        (taken.file, taken.size) = (Some(file), Some(size));
+        let at_end = trigger == Trigger::Exit;
+        match folder.write(&name, at_end, |out| analysis.write_pprof(out, now).map(drop)) {
+            Ok((file, size)) => (taken.file, taken.size) = (Some(file), Some(size)),
+            // The sites are worth telling all the same.
+            Err(error) => taken.trouble = Some(format!("it cannot be written to {error}")),
+        }
         Ok(taken)
     }
 }
@@ -132,7 +141,7 @@ fn missing() -> String {
         }
         Some(_) => {
             "jemalloc was started without them: `highwater::jemalloc!();` in place of the line that installs it turns them \
-             on, and so does _RJEM_MALLOC_CONF=prof:true,lg_prof_sample:19 in the environment"
+             on, and so does _RJEM_MALLOC_CONF=prof:true,lg_prof_sample:21 in the environment"
         }
     };
     format!("there are no heap profiles: {why}")

@@ -18,6 +18,8 @@ pub(super) struct Taken {
     pub(super) stacks: u64,
     pub(super) file: Option<PathBuf>,
     pub(super) size: Option<Bytes>,
+    /// Why there is no file, where there should be one.
+    pub(super) trouble: Option<String>,
 }
 
 impl Taker {

@@ -57,6 +57,14 @@ fn of_an_episode_the_first_the_last_three_and_the_largest_stay() {
 }
 
 #[test]
+fn what_was_asked_for_stays_until_the_folder_is_full_and_goes_first_then() {
+    let all: Vec<_> = (0..10).map(|second| stored(second, u8::from(second == 4), 1)).collect();
+    assert_eq!(gone(&all, 10), [0; 0]);
+    assert_eq!(gone(&all, 3), [0, 1, 2, 3, 5, 6, 7]);
+    assert_eq!(gone(&all, 1), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+#[test]
 fn where_the_folder_is_full_the_oldest_and_the_newest_episode_stay_longest() {
     let all = [stored(0, 1, 1), stored(1, 1, 2), stored(2, 2, 1), stored(3, 3, 1), stored(4, 4, 1), stored(5, 4, 2)];
     assert_eq!(gone(&all, 6), [0; 0]);
@@ -89,6 +97,19 @@ fn the_budget_is_that_of_all_runs_whose_files_are_there() {
         profiles.write(&stored(second, episode, 1), false, |out| out.write_all(b"profile")).unwrap();
     }
     assert_eq!(profiles.ages(at(300)), [300, 100].map(Duration::from_secs), "what was asked for does not count");
+}
+
+#[test]
+fn a_capture_that_ended_the_process_counts_for_a_day_and_then_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let left = folder.path().join(format!(".{}{UNFINISHED}", stored(0, 1, 1)));
+    fs::write(&left, "half").unwrap();
+    let mut profiles = Folder::new(folder.path().to_owned(), Bytes::mib(1));
+    assert_eq!(profiles.ages(at(60)), [Duration::from_secs(60)]);
+    profiles.write(&stored(60, 1, 1), false, |out| out.write_all(b"profile")).unwrap();
+    assert!(left.exists());
+    profiles.write(&stored(24 * 3600, 2, 1), false, |out| out.write_all(b"profile")).unwrap();
+    assert!(!left.exists());
 }
 
 #[test]
