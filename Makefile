@@ -41,6 +41,7 @@ test: peers ## Run all tests, against the real collector, Prometheus and Jaeger
 	$(CARGO) test -p highwater-profile --all-features
 	$(CARGO) test -p highwater-sources
 	$(CARGO) test -p highwater-sources --features jemalloc
+	$(CARGO) test -p highwater-sources --features heap-profile
 	$(CARGO) test -p highwater --no-default-features
 	for feature in $(FEATURES); do $(CARGO) test -p highwater --lib --no-default-features --features $$feature || exit 1; done
 	$(CARGO) test -p highwater --features jemalloc
@@ -65,6 +66,7 @@ check: ## Check format, lints, docs, licences, dependencies, public interface an
 	$(CARGO) clippy -p highwater-profile --all-targets --all-features -- -D warnings
 	$(CARGO) clippy -p highwater-sources --all-targets -- -D warnings
 	$(CARGO) clippy -p highwater-sources --all-targets --features jemalloc -- -D warnings
+	$(CARGO) clippy -p highwater-sources --all-targets --features heap-profile -- -D warnings
 	$(CARGO) clippy -p highwater --all-targets --no-default-features -- -D warnings
 	for feature in $(FEATURES); do \
 		$(CARGO) clippy -p highwater --all-targets --no-default-features --features $$feature -- -D warnings || exit 1; \
