@@ -335,8 +335,14 @@ impl Writer {
         let (name, namespace) = (text(&self.header, "service.name"), text(&self.header, "service.namespace"));
         let (ours, gone) = claim::in_folder(&self.path, |black_box| black_box.is_of(name, namespace))?;
         self.searched = true;
-        gone.iter().for_each(|path| self.say_lost(path));
         ours.into_iter().for_each(|left| self.find(left));
+        if gone > 0 {
+            let (folder, s) = (self.path.display(), if gone == 1 { "" } else { "es" });
+            self.say(
+                Severity::Warn,
+                format!("{gone} black box{s} in {folder} went untold, the oldest: there are too many"),
+            );
+        }
         Ok(())
     }
 
@@ -353,7 +359,8 @@ impl Writer {
                 Ok(())
             }
             Ok(Some(mut left)) => {
-                if let Some(lost) = claim::set_aside(&mut left)? {
+                let held: Vec<_> = self.left.iter().map(|(left, _)| left.path.as_path()).collect();
+                if let Some(lost) = claim::set_aside(&mut left, &held)? {
                     self.left.retain(|(left, _)| left.path != lost);
                     self.say_lost(&lost);
                 }
