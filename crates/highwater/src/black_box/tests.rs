@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
 use highwater_model::{Bytes, Process};
+use highwater_sources::platform;
 use proptest::prelude::*;
 
 use super::*;
@@ -102,6 +103,30 @@ proptest! {
             event.attributes(&mut |_, _| ());
             prop_assert!(!event.to_string().is_empty());
         }
+    }
+}
+
+#[test]
+fn a_run_that_ended_in_order_panicked_only_where_its_main_thread_did_so_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("memory.box");
+    let finished = Finished::default();
+    let (mut recorder, clock) = recorder(&path, &finished);
+    recorder.record(entry(clock), |_, text| panic!("{text}"));
+    recorder.close();
+    assert!(finished.wait(Duration::from_secs(60)));
+    let end = BlackBox::read(&path).unwrap().samples().last().unwrap().at.unwrap();
+    for (before, in_main, told) in [
+        (Duration::ZERO, true, "the previous run panicked (likely) at main.rs:7"),
+        (Duration::ZERO, false, "the previous run was shut down (certain)"),
+        (Duration::from_secs(60), true, "the previous run was shut down (certain)"),
+    ] {
+        let mut block = [0; format::PANIC.size];
+        format::encode_panic(end - before, "main.rs", 7, in_main, &mut block);
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        platform::write_at(&file, &block, format::PANIC.at).unwrap();
+        let run = PreviousRun::judged(BlackBox::read(&path).unwrap()).to_string();
+        assert!(run.starts_with(told), "{run}");
     }
 }
 
