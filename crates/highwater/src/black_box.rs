@@ -43,6 +43,7 @@ pub use reaper::{ReapError, Reaped, Reaper};
 
 #[cfg(any(fuzzing, test))]
 pub(crate) use format::seal_all;
+pub(crate) use marks::install as leave_marks;
 pub(crate) use previous::{Receipt, Surroundings};
 pub(crate) use writer::Run;
 
