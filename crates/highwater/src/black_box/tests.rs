@@ -130,6 +130,40 @@ fn a_run_that_ended_in_order_panicked_only_where_its_main_thread_did_so_at_the_e
     }
 }
 
+#[test]
+fn what_is_found_at_the_start_has_one_deadline_and_what_comes_later_is_known_once() {
+    let clock = Clock::start();
+    let (words, heard) = sync_channel(WORDS);
+    let mut recorder = Recorder {
+        entries: Some(sync_channel(QUEUE).0),
+        thread: thread::current(),
+        words: heard,
+        closing: Arc::default(),
+        sites: None,
+        captured: None,
+        captures: Vec::new(),
+        late: Vec::new(),
+        clock,
+        lags: false,
+    };
+    let at = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+    let slow = words.clone();
+    let talks = thread::spawn(move || {
+        while slow.send(Word::Captures(vec![at(1)])).is_ok() && clock.now().elapsed() < 4 * FIRST {
+            thread::park_timeout(FIRST / 4);
+        }
+    });
+    assert!(recorder.found(|_, text| panic!("{text}")).is_empty());
+    assert!(clock.now().elapsed() < 3 * FIRST, "it waits for each word");
+    assert_eq!(recorder.captures(), [at(1)]);
+    assert!(recorder.new_captures().is_empty(), "known at the start");
+    words.send(Word::Captures(vec![at(1), at(2)])).unwrap();
+    recorder.record(entry(clock), |_, text| panic!("{text}"));
+    assert_eq!((recorder.new_captures(), recorder.new_captures()), (vec![at(2)], Vec::new()));
+    assert_eq!(recorder.captures(), [at(1), at(2)]);
+    talks.join().unwrap();
+}
+
 /// A box with samples, sites and captures.
 fn real() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
