@@ -107,6 +107,34 @@ proptest! {
 }
 
 #[test]
+fn sites_and_captures_are_kept_until_they_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("later").join("memory.box");
+    let ((words, _heard), clock) = (sync_channel(WORDS), Clock::start());
+    let around = Surroundings::of(&Sample::default());
+    let mut writer = writer::Writer::new(path.clone(), false, run(), around, clock, words);
+    let site = Site { function: Some("cart::add".to_owned()), ..Site::default() };
+    let (sites, captured) = (Some(Arc::from([site.clone()])), Some(SystemTime::UNIX_EPOCH));
+    writer.take(Entry { sites, captured, ..entry(clock) });
+    fs::create_dir(path.parent().unwrap()).unwrap();
+    let has_both = |left: &BlackBox| left.sites() == [site.clone()] && left.captures().count() == 1;
+    let end = clock.now().after(Duration::from_secs(60));
+    // It is tried again after a pause.
+    while !path.exists() && clock.now() < end {
+        thread::park_timeout(Duration::from_millis(50));
+        writer.take(entry(clock));
+    }
+    assert!(has_both(&BlackBox::read(&path).unwrap()));
+    // A box that begins anew has them too.
+    fs::remove_file(&path).unwrap();
+    while !path.exists() && clock.now() < end {
+        thread::park_timeout(Duration::from_millis(50));
+        writer.take(entry(clock));
+    }
+    assert!(has_both(&BlackBox::read(&path).unwrap()));
+}
+
+#[test]
 fn a_run_that_ended_in_order_panicked_only_where_its_main_thread_did_so_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("memory.box");

@@ -13,13 +13,14 @@ use highwater_model::{SinceStart, Verdict};
 use highwater_sources::platform;
 
 use super::claim::{self, Left};
-use super::format::{self, Header, LastEpisode, Moment, Place, RINGS, Ring, SAMPLE, State, Value};
+use super::format::{self, Captures, Header, LastEpisode, Moment, Place, RINGS, Ring, SAMPLE, State, Value};
 use super::previous::{PreviousRun, Surroundings};
 use super::reader::ReadError;
 use super::{Entry, Word, marks};
 use crate::clock::Clock;
 use crate::event::Severity;
 use crate::identity::EpisodeHandle;
+use crate::site::Site;
 
 /// From a failure to the next attempt.
 const RETRY: Duration = Duration::from_secs(2);
@@ -66,7 +67,13 @@ pub(super) struct Writer {
     samples: u64,
     /// How many samples each ring has had, and when its next is due.
     rings: [(u64, SinceStart); 3],
+    /// How often sites were written.
     sites: u64,
+    /// What held most, and whether that is to be written yet.
+    latest_sites: Option<Arc<[Site]>>,
+    has_new_sites: bool,
+    /// Those of the state that was written last, and those since.
+    captures: Captures,
 }
 
 impl Writer {
@@ -114,6 +121,9 @@ impl Writer {
             samples: 0,
             rings: [(0, SinceStart::default()); 3],
             sites: 0,
+            latest_sites: None,
+            has_new_sites: false,
+            captures: Captures::default(),
         };
         writer.attempt(|writer| writer.open().map(drop));
         let _ = writer.words.try_send(Word::Ready);
@@ -138,6 +148,11 @@ impl Writer {
     /// Writes a sample, and what has changed with it.
     pub(super) fn take(&mut self, entry: Entry) {
         self.remove_told();
+        // Kept until they are written, which may fail, or not be tried yet.
+        if let Some(sites) = &entry.sites {
+            (self.latest_sites, self.has_new_sites) = (Some(Arc::clone(sites)), true);
+        }
+        entry.captured.into_iter().for_each(|at| self.captures.push(at));
         self.attempt(|writer| writer.try_take(&entry));
     }
 
@@ -163,13 +178,7 @@ impl Writer {
                 (*count, *due) = (count.saturating_add(1), at.after(apart));
             }
         }
-        if let Some(sites) = &entry.sites {
-            self.sites = self.sites.saturating_add(1);
-            let place = format::SITES.get(usize::from(self.sites & 1 != 0)).copied().unwrap_or(format::HEADER);
-            let mut block = [0; 4096];
-            format::encode_sites(self.sites, sites, &mut block);
-            write(&file, place, &block)?;
-        }
+        self.write_sites(&file)?;
         let state = self.state_of(entry);
         self.episode = entry.episode.as_ref().map(|(_, handle)| Arc::clone(handle));
         if state == self.state && at < self.next_drift {
@@ -177,6 +186,18 @@ impl Writer {
         }
         self.next_drift = at.after(DRIFT);
         self.write_state(state)
+    }
+
+    /// Over the older of two, where there is something new.
+    fn write_sites(&mut self, file: &File) -> Result<(), Trouble> {
+        let Some(sites) = self.latest_sites.as_ref().filter(|_| self.has_new_sites) else { return Ok(()) };
+        let sequence = self.sites.saturating_add(1);
+        let place = format::SITES.get(usize::from(sequence & 1 != 0)).copied().unwrap_or(format::HEADER);
+        let mut block = [0; 4096];
+        format::encode_sites(sequence, sites, &mut block);
+        write(file, place, &block)?;
+        (self.sites, self.has_new_sites) = (sequence, false);
+        Ok(())
     }
 
     fn moment(&self, entry: &Entry) -> Moment {
@@ -208,8 +229,6 @@ impl Writer {
         let kills = sample.cgroup.and_then(|cgroup| cgroup.events.oom_kills);
         // Where another cgroup came to bind, its count is not that of this run.
         let same = self.samples <= 1 || self.state.cgroup == cgroup;
-        let mut captures = self.state.captures;
-        entry.captured.into_iter().for_each(|at| captures.push(at));
         let drifts = sample.at >= self.next_drift || entry.episode.is_some();
         State {
             sequence: self.state.sequence,
@@ -233,7 +252,7 @@ impl Writer {
                 time_at: episode.time_at,
                 merged: episode.merged,
             }),
-            captures,
+            captures: self.captures,
         }
     }
 
@@ -253,10 +272,14 @@ impl Writer {
     /// The last word: how it ended, where it `closes` in order.
     pub(super) fn end(&mut self, closes: bool) {
         if closes && self.open.is_some() {
-            let state =
-                State { closed: true, level: highwater_model::Level::Normal, episode: None, ..self.state.clone() };
+            let (level, captures) = (highwater_model::Level::Normal, self.captures);
+            let state = State { closed: true, level, episode: None, captures, ..self.state.clone() };
             self.next_try = SinceStart::default();
-            self.attempt(|writer| writer.write_state(state));
+            self.attempt(|writer| {
+                let file = writer.open()?;
+                writer.write_sites(&file)?;
+                writer.write_state(state)
+            });
         }
         marks::go_to(None);
         // What waits to be sent is being tried once more.
@@ -325,6 +348,7 @@ impl Writer {
         marks::go_to(Some(&file));
         self.rings = [(0, SinceStart::default()); 3];
         self.state.sequence = 0;
+        self.has_new_sites = self.latest_sites.is_some();
         self.next_drift = SinceStart::default();
         self.open = Some(Arc::clone(&file));
         self.next_look = now.after(LOOK);
@@ -386,8 +410,11 @@ impl Writer {
 
     /// A run that is over: to be told, unless it has nothing to tell.
     fn find(&mut self, left: Left) {
+        // A box knows those of the boxes before it.
         for at in left.black_box.captures() {
-            self.state.captures.push(at);
+            if self.captures.iter().all(|known| known != at) {
+                self.captures.push(at);
+            }
         }
         let run = PreviousRun::of(left.black_box.clone(), &self.around);
         if run.verdict() == Verdict::ShutDown && run.black_box().episode().is_none() {
