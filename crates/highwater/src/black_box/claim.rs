@@ -7,11 +7,13 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use highwater_sources::platform;
+use highwater_sources::{boot_id, platform, start_time_of};
 
 use super::format;
 use super::reader::{BlackBox, ReadError};
+use crate::clock::Clock;
 
 /// How many boxes beside `PATH` wait to be told.
 const WAITING: usize = 8;
@@ -56,7 +58,35 @@ pub(super) fn claim(path: &Path) -> Result<Option<Left>, ReadError> {
         return Ok(None);
     }
     let black_box = BlackBox::read_from(&file)?;
+    let root = Path::new("/");
+    let start_of = |process| start_time_of(root, process);
+    if !platform::has_locks(&file) && seems_in_use(&black_box, Clock::date(), boot_id(root).as_deref(), start_of) {
+        return Ok(None);
+    }
     Ok(Some(Left { path: path.to_owned(), file, black_box }))
+}
+
+/// Whether a box that cannot be locked is written yet, as far as it shows: it is fresh, and nothing says that its process is
+/// gone.
+fn seems_in_use(
+    black_box: &BlackBox,
+    now: SystemTime,
+    boot: Option<&str>,
+    start_of: impl Fn(u32) -> Option<SystemTime>,
+) -> bool {
+    /// The state is written every ten seconds.
+    const FRESH: Duration = Duration::from_secs(15);
+    /// Of two looks at the start of a process, where the clock was set between them.
+    const APART: Duration = Duration::from_secs(2);
+    let seen = black_box.last_seen().map(|seen| now.duration_since(seen).unwrap_or_default());
+    if black_box.is_closed() || black_box.exited().is_some() || seen.is_none_or(|seen| seen >= FRESH) {
+        return false;
+    }
+    let Some(started) = black_box.started().filter(|_| boot.is_some() && black_box.boot_id() == boot) else {
+        return true;
+    };
+    let is_it = |at: SystemTime| at.duration_since(started).unwrap_or_else(|error| error.duration()) < APART;
+    start_of(black_box.process()).is_some_and(is_it)
 }
 
 /// `PATH.1` and so on.

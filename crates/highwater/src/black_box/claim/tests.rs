@@ -1,8 +1,5 @@
-use std::time::{Duration, SystemTime};
-
 use super::super::format::{HEADER, Header, MAGIC, SIZE, VERSION, Value};
 use super::*;
-use crate::clock::Clock;
 
 /// A box of `service` that was written so many seconds ago; nobody has it.
 fn dead(path: &Path, service: &str, seconds: u64) {
@@ -85,4 +82,22 @@ fn what_waits_beside_a_path_goes_round_what_is_no_box() {
     let mut left = claim(&path).unwrap().unwrap();
     assert_eq!(set_aside(&mut left, &[]).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     assert!(path.exists());
+}
+
+#[test]
+fn without_locks_a_fresh_box_is_in_use_unless_its_process_is_gone() {
+    let at = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+    let mut block = [0; HEADER.size];
+    let (boot_id, pid) = ("boot".to_owned(), 7);
+    let header = Header { boot_id, pid, started: Some(at(900)), began: Some(at(1000)), ..Header::default() };
+    header.encode(&mut block);
+    let black_box = BlackBox::parse(&block).unwrap();
+    let seems = |now, boot, started: Option<u64>| {
+        seems_in_use(&black_box, at(now), boot, |process| started.map(at).filter(|_| process == 7))
+    };
+    assert!(seems(1014, Some("boot"), Some(900)));
+    assert!(!seems(1015, Some("boot"), Some(900)), "it is not fresh");
+    assert!(!seems(1001, Some("boot"), None), "its process is gone");
+    assert!(!seems(1001, Some("boot"), Some(990)), "another process has its id");
+    assert!(seems(1001, Some("other"), None) && seems(1001, None, None), "it may run elsewhere");
 }
