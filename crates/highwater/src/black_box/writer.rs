@@ -226,7 +226,6 @@ impl Writer {
     fn state_of(&self, entry: &Entry) -> State {
         let Entry { sample, .. } = entry;
         let cgroup = sample.cgroup.map_or(0, |cgroup| cgroup.id);
-        let kills = sample.cgroup.and_then(|cgroup| cgroup.events.oom_kills);
         // Where another cgroup came to bind, its count is not that of this run.
         let same = self.samples <= 1 || self.state.cgroup == cgroup;
         let drifts = sample.at >= self.next_drift || entry.episode.is_some();
@@ -237,7 +236,6 @@ impl Writer {
             closed: false,
             limit: sample.limit,
             cgroup: if same { cgroup } else { 0 },
-            kills_at_start: self.state.kills_at_start.or(kills),
             others_hold_most: sample.others_hold_most(),
             slope: if drifts { entry.slope } else { self.state.slope },
             episode: entry.episode.as_ref().map(|(episode, handle)| LastEpisode {
