@@ -5,9 +5,10 @@
 //! the [`Confidence`] that they allow: the kernel's own counter is evidence, use at the limit is an indication, and the
 //! absence of any mark is a guess.
 //!
-//! What counts, in this order: a run that said that it ended; another boot of the machine; the kernel's counter; a panic after
-//! which nothing was sampled; an exit past the agent; use that was at the limit, or would have reached it before the next
-//! sample.
+//! What counts, in this order: a run that said that it ended; another boot of the machine; the kernel's counter, where use was
+//! near the limit; a panic after which nothing was sampled; an exit past the agent; the kernel's counter where use was far from
+//! the limit, since the kill may have been a later neighbour's; use that was at the limit, or would have reached it before the
+//! next sample.
 
 use core::fmt;
 use core::time::Duration;
@@ -145,7 +146,7 @@ impl Evidence {
             Machine::Another => return (Verdict::Unknown, Guess),
             Machine::Same | Machine::Unknown => {}
         }
-        if self.kills.is_some_and(|kills| kills > 0) {
+        if self.kills.is_some_and(|kills| kills > 0) && self.is_near_limit() {
             return (Verdict::OomKilled, if self.others_hold_most { Likely } else { Certain });
         }
         if self.panicked {
@@ -155,7 +156,8 @@ impl Evidence {
             return (Verdict::ShutDown, Likely);
         }
         match self.kills {
-            // It counts each process that the kernel kills for memory, whoever ran out of it.
+            // It counts each process that the kernel kills for memory, whoever ran out of it, and those of later runs too.
+            Some(kills) if kills > 0 => (Verdict::OomKilled, if self.others_hold_most { Guess } else { Likely }),
             Some(_) => (Verdict::Killed, Likely),
             None if self.is_at_limit() => {
                 (Verdict::OomKilled, if self.is_enforced() && !self.others_hold_most { Likely } else { Guess })
@@ -178,6 +180,11 @@ impl Evidence {
         let then = used.get() as f64 + rise * self.next.as_secs_f64();
         // Beyond a limit that the kernel does not enforce nothing happens: only use that is there already is an indication.
         share >= NEAR || (self.is_enforced() && then >= limit.bytes.get() as f64)
+    }
+
+    /// Whether use was close enough to the limit that a kill is explained, or about to be.
+    fn is_near_limit(&self) -> bool {
+        self.is_at_limit() || self.share().is_some_and(|share| share >= NEAR)
     }
 
     fn is_enforced(&self) -> bool {
@@ -231,10 +238,22 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_s_counter_is_certain_where_the_process_was_the_largest() {
-        is(Evidence { kills: Some(1), ..calm() }, Verdict::OomKilled, CERTAIN);
-        is(Evidence { kills: Some(1), others_hold_most: true, ..calm() }, Verdict::OomKilled, LIKELY);
-        is(Evidence { kills: Some(1), panicked: true, ..used(97, 1.0) }, Verdict::OomKilled, CERTAIN);
+    fn the_kernel_s_counter_is_certain_where_the_process_was_the_largest_and_near_the_limit() {
+        for near in [used(96, 0.0), used(60, 45.0), used(97, -1.0)] {
+            is(Evidence { kills: Some(1), ..near }, Verdict::OomKilled, CERTAIN);
+            is(Evidence { kills: Some(1), others_hold_most: true, ..near }, Verdict::OomKilled, LIKELY);
+            is(Evidence { kills: Some(1), panicked: true, ..near }, Verdict::OomKilled, CERTAIN);
+        }
+    }
+
+    #[test]
+    fn far_from_the_limit_the_kernel_may_have_killed_another() {
+        let far = Evidence { kills: Some(1), ..calm() };
+        is(far, Verdict::OomKilled, LIKELY);
+        is(Evidence { others_hold_most: true, ..far }, Verdict::OomKilled, GUESS);
+        is(Evidence { used: None, ..far }, Verdict::OomKilled, LIKELY);
+        is(Evidence { panicked: true, ..far }, Verdict::Crashed, LIKELY);
+        is(Evidence { exited: true, ..far }, Verdict::ShutDown, LIKELY);
     }
 
     #[test]

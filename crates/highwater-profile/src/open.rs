@@ -81,7 +81,7 @@ impl ReadAt for File {
 #[derive(Clone, Debug)]
 pub struct Opener {
     program: PathBuf,
-    /// What the link says.
+    /// What the link says, without what the kernel adds of a file that is gone by then.
     path: Option<PathBuf>,
 }
 
@@ -91,7 +91,7 @@ impl Opener {
     #[must_use]
     pub fn new(program: impl Into<PathBuf>) -> Self {
         let program = program.into();
-        let path = fs::read_link(&program).ok();
+        let path = fs::read_link(&program).ok().map(|path| as_started(&path).to_owned());
         Self { program, path }
     }
 
@@ -106,7 +106,8 @@ impl Opener {
 impl Open for Opener {
     fn open(&mut self, mapping: &Mapping) -> Option<Box<dyn ReadAt>> {
         let path = Path::new(mapping.path());
-        if self.path.as_deref() == Some(path) {
+        // A deploy can have come between the start and the list.
+        if self.path.as_deref() == Some(as_started(path)) {
             return Some(Box::new(File::open(&self.program).ok()?));
         }
         // Opening a pipe or a device can wait or do something: what is looked at first is no such thing.
@@ -116,6 +117,12 @@ impl Open for Opener {
         let file = File::open(path).ok()?;
         is_mapped(&file.metadata().ok()?, mapping).then(|| Box::new(file) as Box<dyn ReadAt>)
     }
+}
+
+/// The path of a file without what the kernel adds once another was renamed over it, or it was deleted.
+#[cfg(unix)]
+fn as_started(path: &Path) -> &Path {
+    path.to_str().and_then(|text| text.strip_suffix(" (deleted)")).map_or(path, Path::new)
 }
 
 /// Whether a file is the one that is mapped.
@@ -196,6 +203,27 @@ mod tests {
             let opened = opener.open(&listed(&program, (8, 1), 7)).unwrap();
             let mut buffer = [0; 7];
             assert_eq!((opened.read_at(&mut buffer, 0).unwrap(), &buffer), (7, b"content"));
+        }
+
+        #[test]
+        fn a_program_that_another_was_renamed_over_while_it_runs_is_still_opened() {
+            let folder = tempfile::tempdir().unwrap();
+            let (program, next) = (folder.path().join("service"), folder.path().join("next"));
+            fs::copy("/bin/sleep", &program).unwrap();
+            let mut process = std::process::Command::new(&program).arg("60").spawn().unwrap();
+            let of = |name: &str| PathBuf::from(format!("/proc/{}/{name}", process.id()));
+            let mut opener = Opener::new(of("exe"));
+            fs::write(&next, "the next version").unwrap();
+            fs::rename(&next, &program).unwrap();
+            let maps = fs::read_to_string(of("maps")).unwrap();
+            let list: Vec<_> = maps.lines().filter_map(|line| Mapping::parse(line.as_bytes())).collect();
+            let mapping =
+                list.iter().find(|mapping| mapping.has_code() && mapping.path().ends_with("service (deleted)"));
+            let opened = mapping.and_then(|mapping| opener.open(mapping));
+            process.kill().unwrap();
+            process.wait().unwrap();
+            let mut magic = [0; 4];
+            assert_eq!((opened.unwrap().read_at(&mut magic, 0).unwrap(), &magic), (4, b"\x7fELF"));
         }
 
         #[test]

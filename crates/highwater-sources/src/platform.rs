@@ -150,6 +150,18 @@ pub fn is_locked(file: &File) -> io::Result<bool> {
     }
 }
 
+/// Whether the file system has locks for [`lock`]: where it has none, everybody has it.
+#[cfg(unix)]
+pub fn has_locks(file: &File) -> bool {
+    use std::os::fd::AsRawFd;
+
+    // SAFETY: as in `lock`.
+    let mut whole: libc::flock = unsafe { std::mem::zeroed() };
+    (whole.l_type, whole.l_whence) = (libc::F_WRLCK as _, libc::SEEK_SET as _);
+    // SAFETY: fcntl(2): F_SETLK reads the struct that it is given, and does not wait; a lock that is held is taken again.
+    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &whole) == 0 }
+}
+
 /// Writes all of `bytes` at `offset`, wherever the file was written before.
 #[cfg(unix)]
 pub fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -237,6 +249,11 @@ mod elsewhere {
         Ok(true)
     }
 
+    /// Nobody knows.
+    pub fn has_locks(_: &File) -> bool {
+        true
+    }
+
     /// Nobody keeps anybody out.
     pub fn is_locked(_: &File) -> io::Result<bool> {
         Ok(false)
@@ -254,6 +271,6 @@ mod elsewhere {
     }
 }
 #[cfg(not(unix))]
-pub use elsewhere::{at_exit, free_space, is_locked, lock, path_of, stands_at, write_at, write_to_stderr};
+pub use elsewhere::{at_exit, free_space, has_locks, is_locked, lock, path_of, stands_at, write_at, write_to_stderr};
 #[cfg(not(unix))]
 pub(crate) use elsewhere::{clock_ticks, inode, page_size, read_from_start};

@@ -11,7 +11,16 @@ use crate::platform;
 ///
 /// From `/proc/self/stat` and `/proc/stat` below `root`, which is `/` but in tests. `None` where those cannot be read.
 pub fn process_start_time(root: &Path) -> Option<SystemTime> {
-    let ticks = stat::start_ticks(&read_whole(&root.join("proc/self/stat")).ok()?)?;
+    start_time(root, "self")
+}
+
+/// The same of another process.
+pub fn start_time_of(root: &Path, process: u32) -> Option<SystemTime> {
+    start_time(root, &process.to_string())
+}
+
+fn start_time(root: &Path, process: &str) -> Option<SystemTime> {
+    let ticks = stat::start_ticks(&read_whole(&root.join("proc").join(process).join("stat")).ok()?)?;
     let boot = stat::boot_seconds(&read_whole(&root.join("proc/stat")).ok()?)?;
     let second = platform::clock_ticks()?;
     let nanos = ticks.checked_rem(second)?.checked_mul(1_000_000_000)?.checked_div(second)?;

@@ -43,6 +43,7 @@ pub use reaper::{ReapError, Reaped, Reaper};
 
 #[cfg(any(fuzzing, test))]
 pub(crate) use format::seal_all;
+pub(crate) use marks::install as leave_marks;
 pub(crate) use previous::{Receipt, Surroundings};
 pub(crate) use writer::Run;
 
@@ -59,7 +60,7 @@ mod writer;
 const QUEUE: usize = 64;
 /// How many words wait for the watch thread.
 const WORDS: usize = 64;
-/// How long the watch thread waits for what is found at the start, so that it is told first.
+/// How long the watch thread waits for all that is found at the start, so that it is told first.
 const FIRST: Duration = Duration::from_millis(500);
 /// Between two looks for samples in calm. To wake a thread costs the one that wakes it 10 us on a busy machine, and its turn now
 /// and then: more than all the rest. So it is woken only where something happens.
@@ -100,6 +101,9 @@ pub(crate) struct Recorder {
     sites: Option<Arc<[Site]>>,
     captured: Option<SystemTime>,
     captures: Vec<SystemTime>,
+    /// Those of them that were found after the start.
+    late: Vec<SystemTime>,
+    clock: Clock,
     /// Whether it was said that samples are left out.
     lags: bool,
 }
@@ -122,21 +126,26 @@ impl Recorder {
             drop(done);
         })?;
         let (thread, entries) = (thread.thread().clone(), Some(entries));
-        let (sites, captured, captures, lags) = (None, None, Vec::new(), false);
-        Ok(Self { entries, thread, words: heard, closing, sites, captured, captures, lags })
+        let (captures, late) = (Vec::new(), Vec::new());
+        let (sites, captured, lags) = (None, None, false);
+        Ok(Self { entries, thread, words: heard, closing, sites, captured, captures, late, clock, lags })
     }
 
     /// The runs that are over, as they were found at the start. It waits for them, and not long.
     pub(crate) fn found(&mut self, say: impl FnMut(Severity, String)) -> Vec<Arc<PreviousRun>> {
         let mut words = Vec::new();
-        while let Ok(word) = self.words.recv_timeout(FIRST) {
+        let end = self.clock.now().after(FIRST);
+        while let Ok(word) = self.words.recv_timeout(end.since(self.clock.now())) {
             let last = matches!(word, Word::Ready);
             words.push(word);
             if last {
                 break;
             }
         }
-        self.sort(words, say)
+        let found = self.sort(words, say);
+        // All that was found so far is among the captures that are asked for at the start.
+        self.late.clear();
+        found
     }
 
     fn sort(&mut self, words: Vec<Word>, mut say: impl FnMut(Severity, String)) -> Vec<Arc<PreviousRun>> {
@@ -145,15 +154,25 @@ impl Recorder {
             match word {
                 Word::Say(severity, text) => say(severity, text),
                 Word::Found(run) => {
-                    self.captures.extend(run.black_box().captures());
+                    self.learn(run.black_box().captures());
                     found.push(run);
                 }
-                Word::Captures(captures) => self.captures.extend(captures),
+                Word::Captures(captures) => self.learn(captures),
                 Word::Ready => {}
             }
         }
         self.captures.sort();
         found
+    }
+
+    /// A box knows those of the boxes before it: of one that several have, each counts once.
+    fn learn(&mut self, captures: impl IntoIterator<Item = SystemTime>) {
+        for at in captures {
+            if !self.captures.contains(&at) {
+                self.captures.push(at);
+                self.late.push(at);
+            }
+        }
     }
 
     /// Hands over what is known after a sample, unless there is no room for it. Never waits. Returns what was found since.
@@ -191,6 +210,12 @@ impl Recorder {
     /// When heap profiles were taken, of this run and of those that were found.
     pub(crate) fn captures(&self) -> &[SystemTime] {
         &self.captures
+    }
+
+    /// Those of runs whose boxes were found after the start, since this was asked last: a disk may be slow.
+    #[allow(dead_code, reason = "for the budget of heap profiles")]
+    pub(crate) fn new_captures(&mut self) -> Vec<SystemTime> {
+        std::mem::take(&mut self.late)
     }
 
     /// The run ends in order.

@@ -14,7 +14,7 @@ use highwater_sources::{Availability, Options, Source, Sources, waiter};
 
 use crate::act::{self, Action, Planned, Purge};
 use crate::agent::{Agent, Threads};
-use crate::black_box::{Recorder, Run, Surroundings};
+use crate::black_box::{self, Recorder, Run, Surroundings};
 use crate::capture;
 use crate::config::{self, Config, ConfigError, Protocol};
 use crate::event::{Event, Severity};
@@ -168,7 +168,7 @@ impl Builder {
 
     /// A file that survives the process with its last minutes, so that the next start tells how it ended
     /// (`HIGHWATER_BLACK_BOX`); by default none. 76 KiB, on a volume that outlives the process. A path that ends with `/`, or a
-    /// folder that exists, holds one for each process, at most 32.
+    /// folder that exists, holds one for each process, and at most 32 of those that are over.
     pub fn black_box(mut self, path: impl AsRef<Path>) -> Self {
         self.config.black_box = Some(path.as_ref().to_owned());
         self.over(&[config::BLACK_BOX], Ok(()))
@@ -333,6 +333,10 @@ impl Builder {
         let options = Options { limit: config.limit, fallback: fallback_limit, ..Options::default() };
         if config.disabled {
             return Ok(Agent::disabled(shared, options));
+        }
+        if config.black_box.is_some() {
+            // Before any thread of the agent's runs.
+            black_box::leave_marks();
         }
         let mut sources = Sources::open(options.clone(), Arc::clone(&shared.regions));
         let first = sources.sample(shared.clock.now());

@@ -7,15 +7,17 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use highwater_sources::platform;
+use highwater_sources::{boot_id, platform, start_time_of};
 
 use super::format;
 use super::reader::{BlackBox, ReadError};
+use crate::clock::Clock;
 
 /// How many boxes beside `PATH` wait to be told.
 const WAITING: usize = 8;
-/// How many boxes a folder holds.
+/// How many boxes of runs that are over a folder holds, and how many of them are open at a time.
 const IN_FOLDER: usize = 32;
 
 /// A box of a run that is over, locked.
@@ -56,7 +58,35 @@ pub(super) fn claim(path: &Path) -> Result<Option<Left>, ReadError> {
         return Ok(None);
     }
     let black_box = BlackBox::read_from(&file)?;
+    let root = Path::new("/");
+    let start_of = |process| start_time_of(root, process);
+    if !platform::has_locks(&file) && seems_in_use(&black_box, Clock::date(), boot_id(root).as_deref(), start_of) {
+        return Ok(None);
+    }
     Ok(Some(Left { path: path.to_owned(), file, black_box }))
+}
+
+/// Whether a box that cannot be locked is written yet, as far as it shows: it is fresh, and nothing says that its process is
+/// gone.
+fn seems_in_use(
+    black_box: &BlackBox,
+    now: SystemTime,
+    boot: Option<&str>,
+    start_of: impl Fn(u32) -> Option<SystemTime>,
+) -> bool {
+    /// The state is written every ten seconds.
+    const FRESH: Duration = Duration::from_secs(15);
+    /// Of two looks at the start of a process, where the clock was set between them.
+    const APART: Duration = Duration::from_secs(2);
+    let seen = black_box.last_seen().map(|seen| now.duration_since(seen).unwrap_or_default());
+    if black_box.is_closed() || black_box.exited().is_some() || seen.is_none_or(|seen| seen >= FRESH) {
+        return false;
+    }
+    let Some(started) = black_box.started().filter(|_| boot.is_some() && black_box.boot_id() == boot) else {
+        return true;
+    };
+    let is_it = |at: SystemTime| at.duration_since(started).unwrap_or_else(|error| error.duration()) < APART;
+    start_of(black_box.process()).is_some_and(is_it)
 }
 
 /// `PATH.1` and so on.
@@ -71,40 +101,60 @@ pub(super) fn beside(path: &Path) -> Vec<Left> {
     (1..=WAITING).filter_map(|number| claim(&waiting(path, number)).ok().flatten()).collect()
 }
 
-/// Gives what stands at `left.path` another name. Returns one that had to go for it.
-pub(super) fn set_aside(left: &mut Left) -> io::Result<Option<PathBuf>> {
+/// Gives what stands at `left.path` another name. Those at `held` are boxes that this process has locked, and are not opened:
+/// to close them again would end the lock. Returns one that had to go for it.
+pub(super) fn set_aside(left: &mut Left, held: &[&Path]) -> io::Result<Option<PathBuf>> {
     let path = left.path.clone();
-    let free = (1..=WAITING).find(|number| !waiting(&path, *number).exists());
-    let lost = free.is_none().then(|| waiting(&path, WAITING));
-    for number in (1..free.unwrap_or(WAITING)).rev() {
-        fs::rename(waiting(&path, number), waiting(&path, number.saturating_add(1)))?;
+    let is_usable = |place: &PathBuf| held.contains(&place.as_path()) || is_free(place) || is_box(place);
+    let mut places: Vec<_> = (1..=WAITING).map(|number| waiting(&path, number)).filter(is_usable).collect();
+    let free = places.iter().position(|place| is_free(place));
+    places.truncate(free.map_or(WAITING, |free| free.saturating_add(1)));
+    let Some(first) = places.first() else {
+        let text = format!("{} to .{WAITING} are files that are no boxes", waiting(&path, 1).display());
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+    };
+    for (from, to) in places.iter().zip(places.iter().skip(1)).rev() {
+        fs::rename(from, to)?;
     }
-    left.path = waiting(&path, 1);
-    fs::rename(&path, &left.path)?;
-    Ok(lost)
+    fs::rename(&path, first)?;
+    left.path.clone_from(first);
+    Ok(if free.is_none() { places.pop() } else { None })
 }
 
-/// The boxes in a folder that are left, the oldest first, and those that had to go: more than there may be.
-pub(super) fn in_folder(folder: &Path, is_ours: impl Fn(&BlackBox) -> bool) -> io::Result<(Vec<Left>, Vec<PathBuf>)> {
-    let is_box = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "box");
-    let mut paths: Vec<_> = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).filter(is_box).collect();
-    paths.sort_by_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok());
-    let mut surplus = paths.len().saturating_add(1).saturating_sub(IN_FOLDER);
-    let (mut ours, mut gone) = (Vec::new(), Vec::new());
-    for path in paths {
-        let claimed = claim(&path);
-        let in_use = matches!(claimed, Ok(None));
-        match claimed {
-            Ok(Some(left)) if is_ours(&left.black_box) => ours.push(left),
-            // Of others, and what cannot be read: only as many as there is room for.
-            _ if !in_use && surplus > 0 => {
-                surplus = surplus.saturating_sub(1);
-                let _ = fs::remove_file(&path);
-                gone.push(path);
-            }
-            _ => {}
+/// Whether nothing stands there.
+fn is_free(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Whether it is a box, of whatever version and in whatever state. Not of those that this process has locked.
+fn is_box(path: &Path) -> bool {
+    let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    is_file && matches!(BlackBox::read(path), Ok(_) | Err(ReadError::Version(_) | ReadError::Spoilt))
+}
+
+/// The boxes of ours in a folder that are left, the oldest first, and how many had to go: of all boxes that are left, the
+/// oldest of more than there may be.
+pub(super) fn in_folder(folder: &Path, is_ours: impl Fn(&BlackBox) -> bool) -> io::Result<(Vec<Left>, usize)> {
+    let is_named = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "box");
+    let mut paths: Vec<_> =
+        fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).filter(is_named).collect();
+    paths.sort_by_cached_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok());
+    let (mut ours, mut dead, mut gone) = (Vec::new(), 0_usize, 0_usize);
+    for path in paths.into_iter().rev() {
+        let claimed = match claim(&path) {
+            Ok(Some(left)) => Some(left),
+            Err(ReadError::Version(_) | ReadError::Spoilt) => None,
+            // In use, no box at all, or it is not known what it is.
+            Ok(None) | Err(ReadError::NotABox | ReadError::System(_)) => continue,
+        };
+        dead = dead.saturating_add(1);
+        if dead > IN_FOLDER {
+            gone = gone.saturating_add(usize::from(fs::remove_file(&path).is_ok()));
+        } else {
+            ours.extend(claimed.filter(|left| is_ours(&left.black_box)));
         }
     }
+    ours.reverse();
     Ok((ours, gone))
 }
 
@@ -130,3 +180,6 @@ pub(super) fn make(path: &Path, run: &str, header: &[u8]) -> io::Result<File> {
     let _ = fs::remove_file(&new);
     made
 }
+
+#[cfg(test)]
+mod tests;

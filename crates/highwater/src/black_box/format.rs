@@ -118,7 +118,6 @@ pub(super) struct State {
     pub(super) limit: Option<Limit>,
     /// The inode of the cgroup whose kills are counted; 0 where another came to bind meanwhile, or there is none.
     pub(super) cgroup: u64,
-    pub(super) kills_at_start: Option<u64>,
     pub(super) others_hold_most: bool,
     pub(super) slope: Option<f64>,
     pub(super) episode: Option<LastEpisode>,
@@ -315,7 +314,8 @@ impl State {
                 put.u64(scope);
             }
             put.u64(self.cgroup);
-            put.optional(self.kills_at_start);
+            // A place that is not used any more.
+            put.optional(None);
             put.u8(self.others_hold_most.into());
             put.optional(self.slope.map(f64::to_bits));
             put.u8(self.episode.is_some().into());
@@ -346,7 +346,7 @@ impl State {
             state.limit = Some(Limit { bytes: Bytes::new(bytes), source, scope });
         }
         state.cgroup = take.u64()?;
-        state.kills_at_start = take.optional()?;
+        take.optional()?;
         state.others_hold_most = take.u8()? != 0;
         state.slope = take.real()?;
         if take.u8()? != 0 {

@@ -17,10 +17,14 @@ use crate::identity::ProcessId;
 /// The open box, and whose it is.
 static OPEN: Mutex<Option<(ProcessId, Arc<File>)>> = Mutex::new(None);
 
-/// From now on marks go to this box, or nowhere.
-pub(super) fn go_to(file: Option<&Arc<File>>) {
+/// Has panics and exits leave their marks, once for the process. On the thread of whoever starts the agent: a host that sets
+/// its own hook after the start finds this one, and neither is lost.
+pub(crate) fn install() {
     static HOOKED: Once = Once::new();
-    *OPEN.lock().unwrap_or_else(PoisonError::into_inner) = file.map(|file| (ProcessId::current(), Arc::clone(file)));
+    // A thread that panics cannot set a hook.
+    if thread::panicking() {
+        return;
+    }
     HOOKED.call_once(|| {
         platform::at_exit(exits);
         let previous = panic::take_hook();
@@ -33,6 +37,11 @@ pub(super) fn go_to(file: Option<&Arc<File>>) {
             previous(info);
         }));
     });
+}
+
+/// From now on marks go to this box, or nowhere.
+pub(super) fn go_to(file: Option<&Arc<File>>) {
+    *OPEN.lock().unwrap_or_else(PoisonError::into_inner) = file.map(|file| (ProcessId::current(), Arc::clone(file)));
 }
 
 extern "C" fn exits() {

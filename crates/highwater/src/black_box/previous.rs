@@ -183,6 +183,7 @@ impl fmt::Display for PreviousRun {
             Verdict::Killed => "was killed",
             Verdict::Crashed => "panicked",
             Verdict::Rebooted => "ended with the machine",
+            Verdict::ShutDown if left.is_closed() => "was shut down",
             Verdict::ShutDown => "left past the agent",
             _ => "ended, it is not known how",
         };
@@ -231,8 +232,9 @@ fn panicked(black_box: &BlackBox) -> bool {
     /// From the sample before the panic to the one that was not taken any more.
     const LATE: Duration = Duration::from_secs(3);
     let Some(panic) = black_box.panic() else { return false };
-    if black_box.is_closed() {
-        return panic.in_main;
+    // Of a thread that panicked, a run that ends in order has not died.
+    if black_box.is_closed() && !panic.in_main {
+        return false;
     }
     let last = black_box.samples().last().and_then(|sample| sample.at);
     match (panic.at, last) {

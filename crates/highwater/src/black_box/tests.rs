@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
 use highwater_model::{Bytes, Process};
+use highwater_sources::platform;
 use proptest::prelude::*;
 
 use super::*;
@@ -103,6 +104,92 @@ proptest! {
             prop_assert!(!event.to_string().is_empty());
         }
     }
+}
+
+#[test]
+fn sites_and_captures_are_kept_until_they_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("later").join("memory.box");
+    let ((words, _heard), clock) = (sync_channel(WORDS), Clock::start());
+    let around = Surroundings::of(&Sample::default());
+    let mut writer = writer::Writer::new(path.clone(), false, run(), around, clock, words);
+    let site = Site { function: Some("cart::add".to_owned()), ..Site::default() };
+    let (sites, captured) = (Some(Arc::from([site.clone()])), Some(SystemTime::UNIX_EPOCH));
+    writer.take(Entry { sites, captured, ..entry(clock) });
+    fs::create_dir(path.parent().unwrap()).unwrap();
+    let has_both = |left: &BlackBox| left.sites() == [site.clone()] && left.captures().count() == 1;
+    let end = clock.now().after(Duration::from_secs(60));
+    // It is tried again after a pause.
+    while !path.exists() && clock.now() < end {
+        thread::park_timeout(Duration::from_millis(50));
+        writer.take(entry(clock));
+    }
+    assert!(has_both(&BlackBox::read(&path).unwrap()));
+    // A box that begins anew has them too.
+    fs::remove_file(&path).unwrap();
+    while !path.exists() && clock.now() < end {
+        thread::park_timeout(Duration::from_millis(50));
+        writer.take(entry(clock));
+    }
+    assert!(has_both(&BlackBox::read(&path).unwrap()));
+}
+
+#[test]
+fn a_run_that_ended_in_order_panicked_only_where_its_main_thread_did_so_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("memory.box");
+    let finished = Finished::default();
+    let (mut recorder, clock) = recorder(&path, &finished);
+    recorder.record(entry(clock), |_, text| panic!("{text}"));
+    recorder.close();
+    assert!(finished.wait(Duration::from_secs(60)));
+    let end = BlackBox::read(&path).unwrap().samples().last().unwrap().at.unwrap();
+    for (before, in_main, told) in [
+        (Duration::ZERO, true, "the previous run panicked (likely) at main.rs:7"),
+        (Duration::ZERO, false, "the previous run was shut down (certain)"),
+        (Duration::from_secs(60), true, "the previous run was shut down (certain)"),
+    ] {
+        let mut block = [0; format::PANIC.size];
+        format::encode_panic(end - before, "main.rs", 7, in_main, &mut block);
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        platform::write_at(&file, &block, format::PANIC.at).unwrap();
+        let run = PreviousRun::judged(BlackBox::read(&path).unwrap()).to_string();
+        assert!(run.starts_with(told), "{run}");
+    }
+}
+
+#[test]
+fn what_is_found_at_the_start_has_one_deadline_and_what_comes_later_is_known_once() {
+    let clock = Clock::start();
+    let (words, heard) = sync_channel(WORDS);
+    let mut recorder = Recorder {
+        entries: Some(sync_channel(QUEUE).0),
+        thread: thread::current(),
+        words: heard,
+        closing: Arc::default(),
+        sites: None,
+        captured: None,
+        captures: Vec::new(),
+        late: Vec::new(),
+        clock,
+        lags: false,
+    };
+    let at = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+    let slow = words.clone();
+    let talks = thread::spawn(move || {
+        while slow.send(Word::Captures(vec![at(1)])).is_ok() && clock.now().elapsed() < 4 * FIRST {
+            thread::park_timeout(FIRST / 4);
+        }
+    });
+    assert!(recorder.found(|_, text| panic!("{text}")).is_empty());
+    assert!(clock.now().elapsed() < 3 * FIRST, "it waits for each word");
+    assert_eq!(recorder.captures(), [at(1)]);
+    assert!(recorder.new_captures().is_empty(), "known at the start");
+    words.send(Word::Captures(vec![at(1), at(2)])).unwrap();
+    recorder.record(entry(clock), |_, text| panic!("{text}"));
+    assert_eq!((recorder.new_captures(), recorder.new_captures()), (vec![at(2)], Vec::new()));
+    assert_eq!(recorder.captures(), [at(1), at(2)]);
+    talks.join().unwrap();
 }
 
 /// A box with samples, sites and captures.

@@ -13,13 +13,14 @@ use highwater_model::{SinceStart, Verdict};
 use highwater_sources::platform;
 
 use super::claim::{self, Left};
-use super::format::{self, Header, LastEpisode, Moment, Place, RINGS, Ring, SAMPLE, State, Value};
+use super::format::{self, Captures, Header, LastEpisode, Moment, Place, RINGS, Ring, SAMPLE, State, Value};
 use super::previous::{PreviousRun, Surroundings};
 use super::reader::ReadError;
 use super::{Entry, Word, marks};
 use crate::clock::Clock;
 use crate::event::Severity;
 use crate::identity::EpisodeHandle;
+use crate::site::Site;
 
 /// From a failure to the next attempt.
 const RETRY: Duration = Duration::from_secs(2);
@@ -66,7 +67,13 @@ pub(super) struct Writer {
     samples: u64,
     /// How many samples each ring has had, and when its next is due.
     rings: [(u64, SinceStart); 3],
+    /// How often sites were written.
     sites: u64,
+    /// What held most, and whether that is to be written yet.
+    latest_sites: Option<Arc<[Site]>>,
+    has_new_sites: bool,
+    /// Those of the state that was written last, and those since.
+    captures: Captures,
 }
 
 impl Writer {
@@ -114,6 +121,9 @@ impl Writer {
             samples: 0,
             rings: [(0, SinceStart::default()); 3],
             sites: 0,
+            latest_sites: None,
+            has_new_sites: false,
+            captures: Captures::default(),
         };
         writer.attempt(|writer| writer.open().map(drop));
         let _ = writer.words.try_send(Word::Ready);
@@ -138,6 +148,11 @@ impl Writer {
     /// Writes a sample, and what has changed with it.
     pub(super) fn take(&mut self, entry: Entry) {
         self.remove_told();
+        // Kept until they are written, which may fail, or not be tried yet.
+        if let Some(sites) = &entry.sites {
+            (self.latest_sites, self.has_new_sites) = (Some(Arc::clone(sites)), true);
+        }
+        entry.captured.into_iter().for_each(|at| self.captures.push(at));
         self.attempt(|writer| writer.try_take(&entry));
     }
 
@@ -163,13 +178,7 @@ impl Writer {
                 (*count, *due) = (count.saturating_add(1), at.after(apart));
             }
         }
-        if let Some(sites) = &entry.sites {
-            self.sites = self.sites.saturating_add(1);
-            let place = format::SITES.get(usize::from(self.sites & 1 != 0)).copied().unwrap_or(format::HEADER);
-            let mut block = [0; 4096];
-            format::encode_sites(self.sites, sites, &mut block);
-            write(&file, place, &block)?;
-        }
+        self.write_sites(&file)?;
         let state = self.state_of(entry);
         self.episode = entry.episode.as_ref().map(|(_, handle)| Arc::clone(handle));
         if state == self.state && at < self.next_drift {
@@ -177,6 +186,18 @@ impl Writer {
         }
         self.next_drift = at.after(DRIFT);
         self.write_state(state)
+    }
+
+    /// Over the older of two, where there is something new.
+    fn write_sites(&mut self, file: &File) -> Result<(), Trouble> {
+        let Some(sites) = self.latest_sites.as_ref().filter(|_| self.has_new_sites) else { return Ok(()) };
+        let sequence = self.sites.saturating_add(1);
+        let place = format::SITES.get(usize::from(sequence & 1 != 0)).copied().unwrap_or(format::HEADER);
+        let mut block = [0; 4096];
+        format::encode_sites(sequence, sites, &mut block);
+        write(file, place, &block)?;
+        (self.sites, self.has_new_sites) = (sequence, false);
+        Ok(())
     }
 
     fn moment(&self, entry: &Entry) -> Moment {
@@ -205,11 +226,8 @@ impl Writer {
     fn state_of(&self, entry: &Entry) -> State {
         let Entry { sample, .. } = entry;
         let cgroup = sample.cgroup.map_or(0, |cgroup| cgroup.id);
-        let kills = sample.cgroup.and_then(|cgroup| cgroup.events.oom_kills);
         // Where another cgroup came to bind, its count is not that of this run.
         let same = self.samples <= 1 || self.state.cgroup == cgroup;
-        let mut captures = self.state.captures;
-        entry.captured.into_iter().for_each(|at| captures.push(at));
         let drifts = sample.at >= self.next_drift || entry.episode.is_some();
         State {
             sequence: self.state.sequence,
@@ -218,7 +236,6 @@ impl Writer {
             closed: false,
             limit: sample.limit,
             cgroup: if same { cgroup } else { 0 },
-            kills_at_start: self.state.kills_at_start.or(kills),
             others_hold_most: sample.others_hold_most(),
             slope: if drifts { entry.slope } else { self.state.slope },
             episode: entry.episode.as_ref().map(|(episode, handle)| LastEpisode {
@@ -233,7 +250,7 @@ impl Writer {
                 time_at: episode.time_at,
                 merged: episode.merged,
             }),
-            captures,
+            captures: self.captures,
         }
     }
 
@@ -253,10 +270,14 @@ impl Writer {
     /// The last word: how it ended, where it `closes` in order.
     pub(super) fn end(&mut self, closes: bool) {
         if closes && self.open.is_some() {
-            let state =
-                State { closed: true, level: highwater_model::Level::Normal, episode: None, ..self.state.clone() };
+            let (level, captures) = (highwater_model::Level::Normal, self.captures);
+            let state = State { closed: true, level, episode: None, captures, ..self.state.clone() };
             self.next_try = SinceStart::default();
-            self.attempt(|writer| writer.write_state(state));
+            self.attempt(|writer| {
+                let file = writer.open()?;
+                writer.write_sites(&file)?;
+                writer.write_state(state)
+            });
         }
         marks::go_to(None);
         // What waits to be sent is being tried once more.
@@ -325,6 +346,7 @@ impl Writer {
         marks::go_to(Some(&file));
         self.rings = [(0, SinceStart::default()); 3];
         self.state.sequence = 0;
+        self.has_new_sites = self.latest_sites.is_some();
         self.next_drift = SinceStart::default();
         self.open = Some(Arc::clone(&file));
         self.next_look = now.after(LOOK);
@@ -335,8 +357,14 @@ impl Writer {
         let (name, namespace) = (text(&self.header, "service.name"), text(&self.header, "service.namespace"));
         let (ours, gone) = claim::in_folder(&self.path, |black_box| black_box.is_of(name, namespace))?;
         self.searched = true;
-        gone.iter().for_each(|path| self.say_lost(path));
         ours.into_iter().for_each(|left| self.find(left));
+        if gone > 0 {
+            let (folder, s) = (self.path.display(), if gone == 1 { "" } else { "es" });
+            self.say(
+                Severity::Warn,
+                format!("{gone} black box{s} in {folder} went untold, the oldest: there are too many"),
+            );
+        }
         Ok(())
     }
 
@@ -353,7 +381,8 @@ impl Writer {
                 Ok(())
             }
             Ok(Some(mut left)) => {
-                if let Some(lost) = claim::set_aside(&mut left)? {
+                let held: Vec<_> = self.left.iter().map(|(left, _)| left.path.as_path()).collect();
+                if let Some(lost) = claim::set_aside(&mut left, &held)? {
                     self.left.retain(|(left, _)| left.path != lost);
                     self.say_lost(&lost);
                 }
@@ -379,8 +408,11 @@ impl Writer {
 
     /// A run that is over: to be told, unless it has nothing to tell.
     fn find(&mut self, left: Left) {
+        // A box knows those of the boxes before it.
         for at in left.black_box.captures() {
-            self.state.captures.push(at);
+            if self.captures.iter().all(|known| known != at) {
+                self.captures.push(at);
+            }
         }
         let run = PreviousRun::of(left.black_box.clone(), &self.around);
         if run.verdict() == Verdict::ShutDown && run.black_box().episode().is_none() {

@@ -96,7 +96,12 @@ pub(crate) fn deliver(config: &Config, run: &Arc<PreviousRun>) -> Result<(), Str
     let words = Queue::spawn("highwater-tell", Vec::new(), finished.wait_for()).map_err(|error| error.to_string())?;
     let built = Pipeline::build_for(attributes.collect(), config, &shared, &words);
     let mut pipeline = built.map_err(|error| error.to_string())?;
-    pipeline.tell(&Event::of_previous(Clock::date(), Arc::clone(run)));
+    let event = Event::of_previous(Clock::date(), Arc::clone(run));
+    pipeline.telling.tell(&event);
+    if pipeline.encodings.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+        return Err("the settings send no events by OTLP: see OTEL_LOGS_EXPORTER and HIGHWATER_EVENTS".to_owned());
+    }
+    pipeline.put(event.priority(), event.receipt());
     pipeline.finish();
     match shared.delivery.state() {
         _ if run.receipt().is_delivered() => Ok(()),

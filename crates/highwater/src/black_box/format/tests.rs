@@ -29,7 +29,6 @@ pub(crate) fn state(sequence: u64) -> State {
         level: Level::High,
         limit: Some(Limit { bytes: Bytes::mib(512), source: LimitSource::Cgroup, scope: 9 }),
         cgroup: 9,
-        kills_at_start: Some(0),
         slope: Some(1.5),
         episode: Some(LastEpisode {
             trace: Some([7; 16]),

@@ -50,15 +50,19 @@ impl Dispatch {
     fn send(&mut self, parcel: Parcel) {
         let courier = self.couriers.of(parcel.signal);
         match courier.carry(&parcel.body, Duration::MAX) {
-            Answer::Taken | Answer::TakenInPart { .. } => {
+            Answer::Taken => {
                 arrived(&parcel);
+                self.outbox.succeeded(parcel.signal);
+            }
+            Answer::TakenInPart { .. } => {
+                lost_for_now(&parcel);
                 self.outbox.succeeded(parcel.signal);
             }
             Answer::Later { after, .. } => self.outbox.failed(parcel, self.clock.now(), after, spread()),
             Answer::Refused { .. } => {
                 courier.give_up(1);
-                // It never will: to tell it again would not help.
-                arrived(&parcel);
+                // Not by this collector as it is now: it may be another at the next start, or one that was mended.
+                lost_for_now(&parcel);
                 self.outbox.succeeded(parcel.signal);
             }
         }
@@ -76,12 +80,14 @@ impl Dispatch {
             *closed |= now >= end || self.outbox.is_asked_to_rest(signal, now);
             let answer = (!*closed).then(|| courier.carry(&parcel.body, end.since(now)));
             *closed |= matches!(answer, Some(Answer::Later { .. }));
-            if matches!(answer, Some(Answer::Taken | Answer::TakenInPart { .. })) {
-                arrived(&parcel);
-            } else {
-                lost_for_now(&parcel);
-                courier.give_up(1);
-                lost = lost.saturating_add(1);
+            match answer {
+                Some(Answer::Taken) => arrived(&parcel),
+                Some(Answer::TakenInPart { .. }) => lost_for_now(&parcel),
+                Some(Answer::Later { .. } | Answer::Refused { .. }) | None => {
+                    lost_for_now(&parcel);
+                    courier.give_up(1);
+                    lost = lost.saturating_add(1);
+                }
             }
         }
         if lost > 0 {

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use super::super::outbox::CAPACITY;
 use super::super::wire::{Body, Wire};
 use super::*;
+use crate::black_box::Receipt;
 use crate::event::Priority;
 use crate::finished::Finished;
 use crate::outlet::Queue;
@@ -57,6 +58,15 @@ impl Scene {
         self.dispatch.put(Parcel { signal, priority: Priority::Normal, told, body, receipt: None });
     }
 
+    /// Returns where it is said what became of it.
+    fn put_with_receipt(&mut self) -> Arc<Receipt> {
+        let (receipt, told) = (Arc::<Receipt>::default(), self.shared.clock.now());
+        let body = Body { bytes: b"record".to_vec().into(), encoding: None };
+        let (signal, priority) = (Signal::Logs, Priority::Normal);
+        self.dispatch.put(Parcel { signal, priority, told, body, receipt: Some(Arc::clone(&receipt)) });
+        receipt
+    }
+
     fn sent(&self) -> Vec<String> {
         self.sent.lock().unwrap().iter().map(|(text, _)| text.clone()).collect()
     }
@@ -81,6 +91,22 @@ fn what_arrives_is_gone_and_what_is_refused_is_counted() {
     }
     assert_eq!(scene.sent(), ["taken", "refused", "partly"]);
     assert_eq!(scene.counts(Signal::Logs), (2, 2));
+}
+
+#[test]
+fn only_what_the_collector_has_taken_has_arrived() {
+    let refused = || Answer::Refused { why: "404".to_owned() };
+    let partly = || Answer::TakenInPart { rejected: 1, why: "too old".to_owned() };
+    for (answer, arrives) in [(Answer::Taken, true), (refused(), false), (partly(), false)] {
+        let mut scene = Scene::of([answer.clone(), answer]);
+        let sent = scene.put_with_receipt();
+        assert_eq!(scene.dispatch.work(), None);
+        let sent_at_the_end = scene.put_with_receipt();
+        scene.dispatch.finish();
+        for receipt in [sent, sent_at_the_end] {
+            assert_eq!((receipt.is_delivered(), receipt.is_awaited()), (arrives, false));
+        }
+    }
 }
 
 #[test]
