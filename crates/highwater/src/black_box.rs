@@ -213,7 +213,6 @@ impl Recorder {
     }
 
     /// Those of runs whose boxes were found after the start, since this was asked last: a disk may be slow.
-    #[allow(dead_code, reason = "for the budget of heap profiles")]
     pub(crate) fn new_captures(&mut self) -> Vec<SystemTime> {
         std::mem::take(&mut self.late)
     }

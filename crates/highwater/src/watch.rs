@@ -14,7 +14,7 @@
 //! | a sample | 10 ms, every 10 s | while the judge is alert: 100 ms, every 10 s; on suspicions: 10 ms, every second |
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use highwater_model::{
     Change, Glance, Judge, Level, Reason, Sample, Schedule, SinceStart, TrailingPeak, Transition, Transitions,
@@ -96,10 +96,8 @@ impl Watch {
         let tell = &self.outlets.tell;
         let found = self.black_box.as_mut().map(|recorder| recorder.found(|severity, text| tell.say(severity, text)));
         self.tell_previous(found.unwrap_or_default());
-        if let (Some(capturer), Some(recorder)) = (&mut self.capturer, &self.black_box) {
-            let ages = recorder.captures().iter().filter_map(|at| Clock::date().duration_since(*at).ok());
-            capturer.remember(ages);
-        }
+        let captures = self.black_box.as_ref().map(|recorder| recorder.captures().to_owned());
+        self.remember_captures(&captures.unwrap_or_default());
         loop {
             let now = self.shared.clock.now();
             if now >= refresh {
@@ -214,7 +212,16 @@ impl Watch {
         let entry = Entry { sample: *sample, level: *level, slope: *slope, episode, sites: None, captured: None };
         let tell = &self.outlets.tell;
         let found = recorder.record(entry, |severity, text| tell.say(severity, text));
+        let late = recorder.new_captures();
+        self.remember_captures(&late);
         self.tell_previous(found);
+    }
+
+    /// Counts captures of earlier runs.
+    fn remember_captures(&mut self, captures: &[SystemTime]) {
+        if let Some(capturer) = &mut self.capturer {
+            capturer.remember(captures.iter().filter_map(|at| Clock::date().duration_since(*at).ok()));
+        }
     }
 
     /// Tells of runs that are over, whose boxes were found.
