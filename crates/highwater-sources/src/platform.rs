@@ -141,7 +141,7 @@ pub fn is_locked(file: &File) -> io::Result<bool> {
     (whole.l_type, whole.l_whence) = (libc::F_WRLCK as _, libc::SEEK_SET as _);
     // SAFETY: fcntl(2): F_GETLK reads the struct, and writes into it who is in the way.
     if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &mut whole) } == 0 {
-        return Ok(i32::from(whole.l_type) != i32::from(libc::F_UNLCK as i16));
+        return Ok(whole.l_type != libc::F_UNLCK as _);
     }
     let error = io::Error::last_os_error();
     match error.raw_os_error() {

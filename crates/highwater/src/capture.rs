@@ -37,9 +37,9 @@ pub(crate) use desk::Reply;
 use taker::Taker;
 
 mod desk;
-#[cfg(feature = "heap-profile")]
+#[cfg(all(feature = "heap-profile", unix))]
 mod folder;
-#[cfg_attr(not(feature = "heap-profile"), path = "capture/taker_disabled.rs")]
+#[cfg_attr(not(all(feature = "heap-profile", unix)), path = "capture/taker_disabled.rs")]
 mod taker;
 
 /// How many orders wait: one. What comes while a capture is taken and another waits is refused.
@@ -189,7 +189,10 @@ pub(crate) enum Told {
 
 /// One capture that is to be taken.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "heap-profile"), allow(dead_code, reason = "only what takes a profile reads all of it"))]
+#[cfg_attr(
+    not(all(feature = "heap-profile", unix)),
+    allow(dead_code, reason = "only what takes a profile reads all of it")
+)]
 struct Order {
     /// `None`: the calm, for comparison.
     trigger: Option<Trigger>,

@@ -44,7 +44,7 @@ impl EpisodeId {
     }
 
     /// The id from its 32 hexadecimal digits.
-    #[cfg(feature = "heap-profile")]
+    #[cfg(all(feature = "heap-profile", unix))]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let is_id = text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
         is_id.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(|id| Self(id.to_be_bytes()))

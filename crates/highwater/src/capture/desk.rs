@@ -31,7 +31,7 @@ impl Reply {
 #[derive(Debug)]
 pub(crate) struct Desk {
     asked: Receiver<Reply>,
-    #[cfg(feature = "heap-profile")]
+    #[cfg(all(feature = "heap-profile", unix))]
     signal: Option<Signalled>,
 }
 
@@ -39,11 +39,11 @@ impl Desk {
     /// From now on the signal asks for captures, in place of what the program or the system did about it.
     pub(super) fn open(signal: Option<CaptureSignal>) -> io::Result<(Self, SyncSender<Reply>)> {
         let (ask, asked) = sync_channel(WAITING);
-        #[cfg(not(feature = "heap-profile"))]
+        #[cfg(not(all(feature = "heap-profile", unix)))]
         let _ = signal;
         let desk = Self {
             asked,
-            #[cfg(feature = "heap-profile")]
+            #[cfg(all(feature = "heap-profile", unix))]
             signal: signal.map(Signalled::listen).transpose()?,
         };
         Ok((desk, ask))
@@ -51,7 +51,7 @@ impl Desk {
 
     /// Whether a capture was asked for since the last look, and by whom: a program waits for the answer.
     pub(super) fn asked(&self) -> Option<Option<Reply>> {
-        #[cfg(feature = "heap-profile")]
+        #[cfg(all(feature = "heap-profile", unix))]
         if self.signal.as_ref().is_some_and(Signalled::take) {
             return Some(None);
         }
@@ -60,11 +60,10 @@ impl Desk {
 }
 
 /// A signal, for as long as the agent runs.
-#[cfg(feature = "heap-profile")]
+#[cfg(all(feature = "heap-profile", unix))]
 #[derive(Debug)]
 struct Signalled {
     came: Arc<std::sync::atomic::AtomicBool>,
-    #[cfg(unix)]
     registered: signal_hook::SigId,
 }
 
@@ -90,16 +89,5 @@ impl Drop for Signalled {
     fn drop(&mut self) {
         // The signal does nothing from then on: what it did before is not known any more.
         signal_hook::low_level::unregister(self.registered);
-    }
-}
-
-#[cfg(all(feature = "heap-profile", not(unix)))]
-impl Signalled {
-    fn listen(_: CaptureSignal) -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn take(&self) -> bool {
-        self.came.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
