@@ -364,8 +364,9 @@ impl Config {
         if size < Bytes::mib(1) {
             return Err("too small for heap profiles: write at least 1MiB".to_owned());
         }
+        profiles()?;
         self.profile_size = size;
-        profiles()
+        Ok(())
     }
 
     pub(crate) fn set_limit(&mut self, limit: Bytes) -> Result<(), String> {

@@ -169,8 +169,9 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
         meaning: "with feature `heap-profile`: a folder for heap profiles, in pprof's format; without one the places that \
                   hold most are told all the same (default: none)",
         read: |config, text| {
+            super::profiles()?;
             config.profile_folder = Some(text.into());
-            super::profiles()
+            Ok(())
         },
     },
     Variable {
@@ -182,8 +183,12 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
         name: PROFILE_AT_EXIT,
         meaning: "`true`: one more profile when the agent ends (default: `false`)",
         read: |config, text| {
-            config.profile_at_exit = text::boolean(text)?;
-            if config.profile_at_exit { super::profiles() } else { Ok(()) }
+            let on = text::boolean(text)?;
+            if on {
+                super::profiles()?;
+            }
+            config.profile_at_exit = on;
+            Ok(())
         },
     },
     Variable {
@@ -191,7 +196,7 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
         meaning: "a signal that asks for a profile, `SIGUSR1` or `SIGUSR2`, in place of what it did; or `none` (default: \
                   `none`)",
         read: |config, text| {
-            config.profile_signal = match text {
+            let signal = match text {
                 "SIGUSR1" => Some(CaptureSignal::User1),
                 "SIGUSR2" => Some(CaptureSignal::User2),
                 "none" => None,
@@ -201,7 +206,11 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
                     );
                 }
             };
-            if config.profile_signal.is_some() { super::profiles() } else { Ok(()) }
+            if signal.is_some() {
+                super::profiles()?;
+            }
+            config.profile_signal = signal;
+            Ok(())
         },
     },
     Variable {
