@@ -43,10 +43,13 @@ pub(super) struct Taken {
 }
 
 impl Taker {
-    /// `Err` says why there are no profiles.
+    /// `Err` says why there are no profiles. Where jemalloc does not serve the program that is said already.
     pub(crate) fn open(folder: Option<PathBuf>, most: Bytes) -> Option<Result<Self, String>> {
         if platform::memory_file().is_err_and(|error| error.kind() == io::ErrorKind::Unsupported) {
             return Some(Err("there are no heap profiles on this system".to_owned()));
+        }
+        if !jemalloc_serves() {
+            return None;
         }
         Some(Profiler::resolve().ok_or_else(missing).map(|profiler| Self {
             profiler,
@@ -133,9 +136,6 @@ const INACTIVE: &str = "heap profiles show nothing: jemalloc does not sample now
 /// Why there are no profiles, and what would give them.
 fn missing() -> String {
     let why = match jemalloc::settings().profiling {
-        _ if !jemalloc_serves() => {
-            "jemalloc does not serve the program: `highwater::jemalloc!();` in the binary's main.rs installs it"
-        }
         None => {
             "this jemalloc is built without them: another crate has chosen it, or its library was given to the build"
         }
