@@ -128,7 +128,7 @@ impl std::error::Error for CaptureError {}
 /// "heap profile in 8ms: 312MiB in 312 objects by demo::hoard::Hoard::allocate, 98 % of 318MiB; /profiles/..pb.gz".
 impl fmt::Display for Capture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = Duration::from_millis(u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX));
+        let millis = Duration::from_millis(u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX).max(1));
         write!(f, "heap profile in {}: ", humantime::format_duration(millis))?;
         match self.sites.first() {
             Some(first) => {
@@ -278,8 +278,9 @@ impl Capturer {
         if !self.at_exit {
             return Vec::new();
         }
+        let refused_before = self.counts.refused;
         let mut told: Vec<_> = self.order(Trigger::Exit, Level::Normal, sample, None, None).into_iter().collect();
-        if !told.is_empty() {
+        if self.counts.refused > refused_before {
             return told;
         }
         let end = clock.now().after(EXIT);
@@ -338,8 +339,9 @@ impl Capturer {
             },
         };
         self.counts.refused = self.counts.refused.saturating_add(1);
-        // A program that asked has its answer, and may ask as often as it likes, as may who sends a signal.
-        let is_told = order.reply.is_none() && (trigger, reason) != (Trigger::Request, Refusal::Busy);
+        // A program that asked has its answer, and may ask as often as it likes, as may who sends a signal; and a level is
+        // tried again soon.
+        let is_told = order.reply.is_none() && reason != Refusal::Busy;
         Some(self.refuse(order, trigger, reason, in_words(reason).to_owned())).filter(|_| is_told)
     }
 
