@@ -18,8 +18,8 @@ pub struct Captures {
     counted: [Option<i64>; Self::MOST_A_DAY],
     /// When the last that counts was allowed, and the last that was asked for.
     last: [Option<SinceStart>; 2],
-    /// A level that is to be captured as soon as that is allowed, and when it was refused.
-    pending: Option<(Level, SinceStart)>,
+    /// A level that is to be captured as soon as that is allowed, when it was refused, and what was used then.
+    pending: Option<(Level, SinceStart, Option<Bytes>)>,
     /// Levels of the episode of which there is a capture: elevated, high, critical.
     levels: [bool; 3],
     /// The use at the last capture of the episode.
@@ -116,13 +116,15 @@ impl Captures {
     }
 
     /// A level whose capture was refused, and which is not left: every [`APART`](Self::APART) it is worth another try.
-    pub fn wanted_still(&mut self, at: SinceStart, level: Level) -> Option<Trigger> {
-        let (pending, refused) = self.pending?;
+    /// Where less is used than then, what was to be seen is gone.
+    pub fn wanted_still(&mut self, sample: &Sample, level: Level) -> Option<Trigger> {
+        let (pending, refused, used) = self.pending?;
         if level < pending {
             self.pending = None;
             return None;
         }
-        (at.since(refused) >= Self::APART).then_some(Trigger::Level(pending))
+        let is_due = sample.at.since(refused) >= Self::APART && sample.used >= used;
+        is_due.then_some(Trigger::Level(pending))
     }
 
     /// Whether the calm should be captured, to compare with later: at the start, when the program is warm, and where it is
@@ -156,7 +158,7 @@ impl Captures {
                 self.count(seconds(sample.at));
             }
             (Ok(()), _) => *asked = Some(sample.at),
-            (Err(_), Trigger::Level(level)) => self.pending = Some((level, sample.at)),
+            (Err(_), Trigger::Level(level)) => self.pending = Some((level, sample.at, sample.used)),
             (Err(_), _) => {}
         }
         if let (Ok(()), Trigger::Level(level)) = (decided, trigger)

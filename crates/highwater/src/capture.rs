@@ -248,7 +248,7 @@ impl Capturer {
             }
         }
         // What is refused again is not told again.
-        if let Some(trigger) = self.captures.wanted_still(sample.at, level) {
+        if let Some(trigger) = self.captures.wanted_still(sample, level) {
             let _ = self.order(trigger, level, sample, episode, None);
         }
         if is_calm

@@ -174,12 +174,13 @@ fn a_level_whose_capture_was_refused_is_tried_again_until_it_is_left() {
     let mut captures = Captures::default();
     let level = Trigger::Level(Level::High);
     assert_eq!(captures.decide(level, &sample(10, 999), Bytes::ZERO), Err(Refusal::Headroom));
-    let mut wanted = |second, level| captures.wanted_still(SinceStart::from_secs(second), level);
-    assert_eq!([wanted(11, Level::High), wanted(12, Level::Critical)], [None, Some(level)]);
+    let mut wanted = |second, level, mib| captures.wanted_still(&sample(second, mib), level);
+    assert_eq!([wanted(11, Level::High, 999), wanted(12, Level::Critical, 999)], [None, Some(level)]);
+    assert_eq!(wanted(12, Level::High, 998), None, "what was to be seen is gone");
     assert_eq!(captures.decide(level, &sample(12, 900), Bytes::ZERO), Ok(()));
-    assert_eq!(captures.wanted_still(SinceStart::from_secs(20), Level::High), None, "it is taken");
+    assert_eq!(captures.wanted_still(&sample(20, 999), Level::High), None, "it is taken");
     assert_eq!(captures.decide(level, &sample(30, 999), Bytes::ZERO), Err(Refusal::Headroom));
-    let mut wanted = |second, level| captures.wanted_still(SinceStart::from_secs(second), level);
+    let mut wanted = |second, level| captures.wanted_still(&sample(second, 999), level);
     assert_eq!([wanted(40, Level::Elevated), wanted(41, Level::High)], [None; 2], "it was left");
 }
 
