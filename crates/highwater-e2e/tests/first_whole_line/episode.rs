@@ -107,7 +107,7 @@ impl Line {
         let written: Vec<_> = captures.iter().filter(|record| record.name() == "highwater.capture.written").collect();
         assert!(!written.is_empty(), "{captures:?}");
         // A later one may come when the memory is given back.
-        for record in written.first() {
+        if let Some(record) = written.first() {
             assert_eq!(record.field("traceId"), &text(record, "highwater.episode.id"));
             let sites = record.attribute("highwater.capture.sites").to_string();
             assert!(sites.contains("demo::hoard::Hoard::allocate"), "{sites}");
