@@ -247,9 +247,11 @@ impl Capturer {
                 told.extend(self.order(trigger, transition.level, sample, episode, None));
             }
         }
-        // What is refused again is not told again.
+        // What is refused again is neither told nor counted again.
         if let Some(trigger) = self.captures.wanted_still(sample, level) {
+            let counts = self.counts;
             let _ = self.order(trigger, level, sample, episode, None);
+            self.counts = counts;
         }
         if is_calm
             && self.captures.wants_calm(sample.at)
