@@ -169,6 +169,14 @@ impl Captures {
         decided
     }
 
+    /// Puts a capture off that cannot be taken now, as one that is [`Busy`](Refusal::Busy): a level is worth another try.
+    pub fn put_off(&mut self, trigger: Trigger, sample: &Sample) -> Refusal {
+        if let Trigger::Level(level) = trigger {
+            self.pending = Some((level, sample.at, sample.used));
+        }
+        Refusal::Busy
+    }
+
     fn allows(&self, trigger: Trigger, sample: &Sample, dump: Bytes) -> Result<(), Refusal> {
         let [counted, asked] = self.last;
         let last = match trigger {

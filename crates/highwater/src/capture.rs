@@ -225,6 +225,8 @@ pub(crate) struct Capturer {
     /// One in so many bytes is sampled.
     interval: Option<u64>,
     counts: CaptureCounts,
+    /// Orders whose outcome has not come.
+    under_way: usize,
     /// Whether one that counts was ordered since the last look.
     ordered: bool,
     at_exit: bool,
@@ -258,7 +260,7 @@ impl Capturer {
             && self.captures.decide_calm(sample, self.dump_of(sample)).is_ok()
         {
             let order = Order { trigger: None, level: Level::Normal, used: sample.used, episode: None, reply: None };
-            let _ = self.orders.try_send(order);
+            self.under_way = self.under_way.saturating_add(usize::from(self.orders.try_send(order).is_ok()));
         }
         told
     }
@@ -329,10 +331,17 @@ impl Capturer {
         reply: Option<Reply>,
     ) -> Option<Told> {
         let order = Order { trigger: Some(trigger), level, used: sample.used, episode: episode.cloned(), reply };
-        let (reason, order) = match self.captures.decide(trigger, sample, self.dump_of(sample)) {
+        // Before it is decided: what is counted and not taken would be missed.
+        let decided = if self.under_way > ORDERS {
+            Err(self.captures.put_off(trigger, sample))
+        } else {
+            self.captures.decide(trigger, sample, self.dump_of(sample))
+        };
+        let (reason, order) = match decided {
             Err(reason) => (reason, order),
             Ok(()) => match self.orders.try_send(order) {
                 Ok(()) => {
+                    self.under_way = self.under_way.saturating_add(1);
                     self.ordered |= trigger.is_counted();
                     return None;
                 }
@@ -349,6 +358,7 @@ impl Capturer {
 
     fn tell(&mut self, outcome: Outcome) -> Vec<Told> {
         let Outcome { order, result, trouble, dump } = outcome;
+        self.under_way = self.under_way.saturating_sub(1);
         self.dump = dump.unwrap_or(self.dump);
         // Of the calm nobody hears.
         let Some(trigger) = order.trigger else { return Vec::new() };
@@ -435,6 +445,7 @@ pub(crate) fn spawn(
         dump: Bytes::ZERO,
         interval: jemalloc::settings().sample_interval,
         counts: CaptureCounts::default(),
+        under_way: 0,
         ordered: false,
         at_exit: config.profile_at_exit,
     };

@@ -185,6 +185,15 @@ fn a_level_whose_capture_was_refused_is_tried_again_until_it_is_left() {
 }
 
 #[test]
+fn a_level_that_was_put_off_costs_nothing_and_is_tried_again() {
+    let mut captures = Captures::default();
+    let level = Trigger::Level(Level::High);
+    assert_eq!(captures.put_off(level, &sample(10, 900)), Refusal::Busy);
+    assert_eq!(captures.counted(SinceStart::from_secs(10)).count(), 0);
+    assert_eq!(captures.wanted_still(&sample(12, 900), Level::High), Some(level));
+}
+
+#[test]
 fn what_is_asked_for_keeps_no_level_from_being_captured() {
     let mut captures = Captures::default();
     assert_eq!(captures.decide(Trigger::Request, &sample(10, 800), Bytes::ZERO), Ok(()));
