@@ -161,6 +161,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     mod linux {
         use std::os::unix::fs::MetadataExt;
+        use std::thread;
+        use std::time::{Duration, Instant};
 
         use super::*;
 
@@ -215,11 +217,18 @@ mod tests {
             let mut opener = Opener::new(of("exe"));
             fs::write(&next, "the next version").unwrap();
             fs::rename(&next, &program).unwrap();
-            let maps = fs::read_to_string(of("maps")).unwrap();
-            let list: Vec<_> = maps.lines().filter_map(|line| Mapping::parse(line.as_bytes())).collect();
-            let mapping =
-                list.iter().find(|mapping| mapping.has_code() && mapping.path().ends_with("service (deleted)"));
-            let opened = mapping.and_then(|mapping| opener.open(mapping));
+            // The kernel lets go of who started a program before it has mapped it.
+            let deadline = Instant::now() + Duration::from_secs(30);
+            let mapping = loop {
+                let maps = fs::read_to_string(of("maps")).unwrap();
+                let mut list = maps.lines().filter_map(|line| Mapping::parse(line.as_bytes()));
+                let mapping = list.find(|mapping| mapping.has_code() && mapping.path().ends_with("service (deleted)"));
+                if mapping.is_some() || Instant::now() >= deadline {
+                    break mapping;
+                }
+                thread::yield_now();
+            };
+            let opened = mapping.and_then(|mapping| opener.open(&mapping));
             process.kill().unwrap();
             process.wait().unwrap();
             let mut magic = [0; 4];
