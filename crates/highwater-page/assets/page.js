@@ -116,8 +116,8 @@ function rowAt(time) {
 // gives up, or where a connection is silent though open, this does.
 
 const link = { source: null, heard: 0, attempts: 0, away: null, timer: 0 };
-/** Rows come once a second. */
-const SILENT = 10_000, BACKOFF = [1, 2, 4, 8, 15];
+/** Rows come once a second. A connection that is made anew at once is not worth a word. */
+const SILENT = 10_000, UNHEARD = 4_000, BACKOFF = [1, 2, 4, 8, 15];
 
 async function fetchSnapshot() {
   clearTimeout(link.timer);
@@ -130,6 +130,7 @@ async function fetchSnapshot() {
     away(error.message);
     return retry(fetchSnapshot);
   }
+  back();
   connect();
   all();
 }
@@ -138,9 +139,7 @@ function connect() {
   clearTimeout(link.timer);
   link.source?.close();
   const source = link.source = new EventSource(`api/live?after=${store.seq}`);
-  link.heard = performance.now();
   const heard = (handle) => (message) => {
-    link.heard = performance.now();
     const seq = Number(message.lastEventId);
     if (message.lastEventId && known(seq)) {
       if (seq <= store.seq) return;
@@ -177,13 +176,13 @@ function retry(how) {
 }
 
 function away(why) {
-  link.away ??= { since: performance.now() };
-  link.away.why = why;
+  link.away = { why };
   numbers();
 }
 
 function back() {
   link.attempts = 0;
+  link.heard = performance.now();
   if (!link.away) return;
   link.away = null;
   numbers();
@@ -193,7 +192,7 @@ function watchOver() {
   if (link.away) return numbers();
   if (link.source && performance.now() - link.heard > SILENT) {
     away();
-    connect();
+    retry(fetchSnapshot);
   }
 }
 
@@ -214,6 +213,7 @@ const change = (number) => (known(number) ? (number > 0 ? "+" : "") + (number ==
 const percent = (share, digits) => {
   if (!known(share)) return undefined;
   const value = share * 100;
+  if (digits === undefined && value > 0 && value < 0.05) return "<0.1\u00a0%";
   return `${value.toFixed(digits ?? (value !== 0 && Math.abs(value) < 9.95 ? 1 : 0))}\u00a0%`;
 };
 const rate = (perSecond) => {
@@ -356,11 +356,11 @@ function heading() {
 /** The agent's verdict; while the service does not answer, that, since a verdict of the past is none. */
 function currentVerdict() {
   const { verdict } = store.state;
-  if (!link.away) return verdict;
-  const silence = duration((performance.now() - link.away.since) / 1000);
+  const silence = performance.now() - link.heard;
+  if (!link.away || silence < UNHEARD) return verdict;
   return {
     kind: "away", tone: "unknown", title: "No answer",
-    reason: `The service has not answered for ${silence}.${link.away.why ? ` Last try: ${link.away.why}.` : ""}`
+    reason: `The service has not answered for ${duration(silence / 1000)}.${link.away.why ? ` Last try: ${link.away.why}.` : ""}`
       + (verdict ? ` Its last verdict, at ${moment(store.state.time)}: ${verdict.title}.` : ""),
     next: "Look whether it still runs. This page tries again by itself.",
   };
@@ -391,7 +391,9 @@ function limits() {
   const binding = limit?.bytes > 0 ? limit.bytes : undefined;
   const share = known(used) && binding ? used / binding : undefined;
   say($("share"), known(share) ? percent(share, 0) : bytes(used));
-  say($("share-of"), known(share) ? `${bytes(used)} of ${bytes(binding)}` : known(used) ? "used" : undefined);
+  $("share").parentElement.hidden = !known(used);
+  say($("share-used"), known(share) ? bytes(used) : undefined);
+  say($("share-of"), known(share) ? `of ${bytes(binding)}` : undefined);
 
   $("limit").hidden = share === undefined;
   if (known(share)) {
@@ -408,23 +410,21 @@ function limits() {
       bar.querySelectorAll("i").forEach((line) => line.remove());
       $("limit-marks").replaceChildren();
       for (const each of lines) {
-        const line = make("i"), label = make("span", {}, percent(each.bytes / binding, 0));
+        const line = make("i"), label = make("span", {}, `${Math.round(each.bytes / binding * 100)}%`);
         line.style.left = label.style.left = at(each.bytes);
         bar.append(line);
         $("limit-marks").append(label);
       }
     }
   }
-  const about = binding ? `limit ${bytes(binding)}, ${SOURCES[limit.source] ?? limit.source}`
-    : store.state.verdict ? "no limit is known, so that levels in percent are off: HIGHWATER_LIMIT sets one" : undefined;
-  const texts = [about, ...levels.filter((each) => known(each.bytes)).map((each) =>
-    `${each.level} from ${bytes(each.bytes)}${each.level === level ? ", now" : ""}`)];
-  if ($("levels").dataset.text !== texts.join()) {
-    $("levels").dataset.text = texts.join();
-    $("levels").replaceChildren(...texts.filter(Boolean).map((text) => make(text.endsWith(", now") ? "b" : "span", {}, text)));
+  $("levels").hidden = !store.state.verdict;
+  say($("limit-source"), binding ? `${bytes(binding)}, ${SOURCES[limit.source] ?? limit.source}` : "none is known, so that levels in percent are off: HIGHWATER_LIMIT sets one");
+  const texts = levels.filter((each) => known(each.bytes)).map((each) => `${each.level} from ${bytes(each.bytes)}${each.level === level ? ", now" : ""}`);
+  if ($("level-lines").dataset.text !== texts.join()) {
+    $("level-lines").dataset.text = texts.join();
+    $("level-lines").replaceChildren(...texts.map((text) => make(text.endsWith(", now") ? "b" : "span", {}, text)));
   }
   facts($("facts"), [
-    ["used", "used", bytes(used)],
     ["level", "level", level],
     ["peak", "peak of a minute", bytes(peak)],
     ["growth", "growth", rate(growth)],
@@ -438,7 +438,7 @@ function limits() {
 
 /** Told apart by dash and width as well as by colour. */
 const LINES = [
-  { key: "used", label: "used", colour: "used", width: 2.5, dash: [] },
+  { key: "used", label: "used", colour: "used", below: "used-below", width: 2.5, dash: [] },
   { key: "rss", label: "rss", colour: "rss", width: 1.5, dash: [9, 4] },
   { key: "resident", label: "heapTotal", colour: "resident", width: 1.5, dash: [4, 3] },
   { key: "allocated", label: "heapUsed", colour: "allocated", width: 1.5, dash: [] },
@@ -469,7 +469,8 @@ let cut = { time: [] };
 function range() {
   if (view.zoom) return view.zoom;
   const end = view.paused ?? newest() ?? Date.now() / 1000;
-  return [end - view.window, end];
+  // A young process fills the chart rather than a sliver at its edge.
+  return [Math.min(end - 60, Math.max(end - view.window, store.time[0] ?? 0)), end];
 }
 
 // A canvas needs colours that are resolved: a custom property still says light-dark().
@@ -483,7 +484,8 @@ function colour(name) {
   return colours.get(name);
 }
 
-/** Ticks of bytes lie at powers of two. */
+/** Ticks of bytes lie at powers of two, and need no more digits than they have. */
+const tick = (number) => { const [digits, unit] = scaled(number); return `${Number(digits)}\u00a0${unit}`; };
 const POWERS = Array.from({ length: 48 }, (_, power) => 2 ** power);
 
 function chart(id, { lines, values, increments, stacked, top, under }) {
@@ -497,12 +499,13 @@ function chart(id, { lines, values, increments, stacked, top, under }) {
     scales: { x: { range: () => range() }, y: { range: () => [0, top()] } },
     axes: [
       { stroke, font, grid: { show: false }, ticks, size: 26, space: 76,
-        values: (_, splits, __, ___, step) => splits.map((time) => (step < 60 ? CLOCK : MINUTE).format(time * 1000)) },
-      { stroke, font, grid, ticks, size: 62, space: 38, incrs: increments, values: (_, splits) => splits.map(values) },
+        // One that the edge would cut is left out.
+        values: (plot, splits, _, __, step) => splits.map((time) => (plot.valToPos(time, "x") > plot.over.clientWidth - 20 ? null : (step < 60 ? CLOCK : MINUTE).format(time * 1000))) },
+      { stroke, font, grid, ticks, size: 62, space: 46, incrs: increments, values: (_, splits) => splits.map(values) },
     ],
     series: [{}, ...lines.map((line) => ({
       label: line.label, width: line.width, dash: line.dash, points: { show: false }, stroke: () => colour(line.colour),
-      fill: stacked ? () => colour(line.colour) : undefined, paths: undefined,
+      fill: line.below && (() => colour(line.below)),
     }))],
     hooks: { drawClear: under ? [under] : [], draw: [drawMarks], setSelect: [zoomBySelection], setCursor: id === "timeline" ? [readout] : [] },
   }, [[], ...lines.map(() => [])], root);
@@ -517,7 +520,7 @@ function buildCharts() {
   document.body.append(probe);
   const highest = (names) => Math.max(0, ...names.flatMap((name) => cut[name] ?? []));
   chart("timeline", {
-    lines: LINES, values: bytes, increments: POWERS, under: drawLevels,
+    lines: LINES, values: tick, increments: POWERS, under: tintLevels,
     top: () => {
       const most = highest(LINES.map(({ key }) => key).filter((key) => key !== "limit" && !view.hidden.has(key))) * 1.12 || 1 << 20;
       const limit = view.hidden.has("limit") ? 0 : highest(["limit"]);
@@ -526,9 +529,10 @@ function buildCharts() {
   });
   // From the top of the stack down: each area reaches to the ground and is covered by the next.
   chart("breakdown", {
-    lines: [...PARTS].reverse().map(({ key, label }) => ({ label, colour: `part-${key}`, width: 0 })), stacked: true,
-    values: bytes, increments: POWERS, top: () => highest(["stack"]) * 1.06 || 1 << 20,
+    lines: [...PARTS].reverse().map(({ key, label }) => ({ label, colour: `part-${key}`, below: `part-${key}`, width: 0 })), stacked: true,
+    values: tick, increments: POWERS, top: () => highest(["stack"]) * 1.06 || 1 << 20,
   });
+  charts.timeline.hooks.draw.push(nameLevels);
   charts.breakdown.hooks.draw.push(nameParts);
   chart("pressure", {
     lines: STALLS, values: (share) => percent(share), top: () => Math.min(1, Math.max(0.05, highest(["pressure_some", "pressure_full"]) * 1.15)),
@@ -590,7 +594,8 @@ function draw() {
       : `paused at ${clock(view.paused)}, ${duration(newest() - view.paused)} behind`);
     $("reset").hidden = !view.zoom;
     readout();
-    trends(max - min);
+    trends();
+    compare();
     breakdown();
     pressure();
     summary("timeline", LINES, bytes, change);
@@ -615,33 +620,51 @@ function summary(id, lines, format, difference) {
   details.lastElementChild.replaceChildren(table(["Line", "Last", "Lowest", "Highest", "Change"], rows.filter(Boolean), span), make("p", { className: "small" }, span));
 }
 
-function drawLevels(plot) {
-  const { ctx, bbox: { left, top, width, height } } = plot, { levels = [] } = store.state, ratio = devicePixelRatio;
+/** The levels' lines that lie within the chart, as [level, place, colour]. */
+function levelLines(plot) {
+  const { top, height } = plot.bbox;
+  return (store.state.levels ?? []).filter((each) => known(each.bytes))
+    .map((each, index) => [each, plot.valToPos(each.bytes, "y", true), index < 2 ? "watch" : "bad"])
+    .filter(([, y]) => y > top && y < top + height);
+}
+
+function tintLevels(plot) {
+  const { ctx, bbox: { left, top, width } } = plot, ratio = devicePixelRatio;
   ctx.save();
-  levels.filter((each) => known(each.bytes)).forEach((each, index) => {
-    const y = plot.valToPos(each.bytes, "y", true);
-    if (!(y > top && y < top + height)) return;
-    ctx.globalAlpha = 0.07 + 0.03 * index;
-    ctx.fillStyle = colour(index < 2 ? "watch" : "bad");
+  for (const [, y, name] of levelLines(plot)) {
+    ctx.globalAlpha = 0.07;
+    ctx.fillStyle = ctx.strokeStyle = colour(name);
     ctx.fillRect(left, top, width, y - top);
     ctx.globalAlpha = 0.8;
-    ctx.strokeStyle = ctx.fillStyle;
     ctx.setLineDash([2 * ratio, 4 * ratio]);
     ctx.beginPath();
     ctx.moveTo(left, y);
     ctx.lineTo(left + width, y);
     ctx.stroke();
-    ctx.globalAlpha = 1;
-    write(ctx, `${each.level} ${each.setting ?? ""}`, left + 6 * ratio, y - 4 * ratio, index < 2 ? "watch" : "bad");
-  });
+  }
   ctx.restore();
 }
 
-function write(ctx, text, x, y, name, align = "left") {
+function nameLevels(plot) {
+  const { ctx, bbox: { left } } = plot, ratio = devicePixelRatio;
+  ctx.save();
+  for (const [each, y, name] of levelLines(plot)) write(ctx, `${each.level} ${each.setting ?? ""}`, left + 6 * ratio, y - 4 * ratio, colour(name), "left", colour("card"));
+  ctx.restore();
+}
+
+/** Writes, with a rim where lines may run below. */
+function write(ctx, text, x, y, ink, align, rim) {
   ctx.font = `${11 * devicePixelRatio}px Inter, system-ui, sans-serif`;
-  ctx.fillStyle = colour(name);
   ctx.textAlign = align;
   ctx.textBaseline = "alphabetic";
+  if (rim) {
+    ctx.setLineDash([]);
+    ctx.lineJoin = "round";
+    ctx.lineWidth = 4 * devicePixelRatio;
+    ctx.strokeStyle = rim;
+    ctx.strokeText(text, x, y);
+  }
+  ctx.fillStyle = ink;
   ctx.fillText(text, x, y);
 }
 
@@ -658,7 +681,7 @@ function drawMarks(plot) {
     ctx.moveTo(x, top);
     ctx.lineTo(x, top + height);
     ctx.stroke();
-    write(ctx, text, Math.min(Math.max(x, left + 5 * ratio), left + width - 5 * ratio), top - 3 * ratio, name, "center");
+    write(ctx, text, Math.min(Math.max(x, left + 5 * ratio), left + width - 5 * ratio), top - 3 * ratio, colour(name), "center");
   };
   ctx.save();
   for (const event of store.events) line(event.time, SEVERITIES[event.severity] ?? "info", GLYPHS[event.name] ?? "·", [1, 3]);
@@ -674,16 +697,9 @@ function nameParts(plot) {
   for (const { key, label } of PARTS) {
     const value = cut[`part_${key}`]?.[last] ?? 0;
     const from = plot.valToPos(below, "y", true), to = plot.valToPos(below += value, "y", true);
-    if (from - to > 15 * devicePixelRatio) {
-      ctx.lineWidth = 3 * devicePixelRatio;
-      ctx.lineJoin = "round";
-      ctx.strokeStyle = colour("card");
-      ctx.font = `${11 * devicePixelRatio}px Inter, system-ui, sans-serif`;
-      ctx.textAlign = "right";
-      const x = left + width - 8 * devicePixelRatio, y = (from + to) / 2 + 4 * devicePixelRatio;
-      ctx.strokeText(label, x, y);
-      write(ctx, label, x, y, "ink", "right");
-    }
+    if (from - to < 15 * devicePixelRatio) continue;
+    const [red, green, blue] = colour(`part-${key}`).match(/[\d.]+/g).map(Number);
+    write(ctx, label, left + width - 8 * devicePixelRatio, (from + to) / 2 + 4 * devicePixelRatio, 0.3 * red + 0.59 * green + 0.11 * blue > 128 ? "#111" : "#fff", "right");
   }
   ctx.restore();
 }
@@ -771,17 +787,17 @@ const NO_ALLOCATOR = {
 };
 
 /** The four numbers, and how they moved in the time that is shown. */
-function trends(span) {
+function trends() {
   const { sample = {}, allocator } = store.state;
   for (const key of ["resident", "allocated", "external", "rss"]) {
     const number = $(`n-${key}`), value = sample[key];
-    const values = (cut[key] ?? []).filter((each) => each !== null);
+    const rows = (cut[key] ?? []).map((each, index) => [cut.time[index], each]).filter(([, each]) => each !== null), [first, last] = [rows[0], rows.at(-1)];
     number.classList.toggle("none", !known(value));
     if (known(value)) {
       const [digits, unit] = scaled(value);
       if (number.textContent !== digits + unit || !number.lastElementChild) number.replaceChildren(digits, make("small", {}, unit));
     } else say(number, key === "resident" || key === "allocated" ? NO_ALLOCATOR[allocator] ?? "unknown" : "unknown");
-    say($(`d-${key}`), known(value) && values.length > 1 ? `${change(values.at(-1) - values[0])} in ${duration(span)}` : "");
+    say($(`d-${key}`), known(value) && rows.length > 1 ? `${change(last[1] - first[1])} in ${duration(last[0] - first[0])}` : "");
   }
 }
 
@@ -827,61 +843,62 @@ function setMark(name) {
   if (!store.time.length) return;
   marks[name] = rowAt(cursorTime() ?? view.paused ?? newest());
   tell(`Mark ${name.toUpperCase()} set at ${clock(marks[name].time)}`);
-  compare();
   draw();
 }
 
 function clearMarks() {
   marks.a = marks.b = null;
-  compare();
   draw();
 }
 
-/** The rows of the table: a name, its value at A and at B, the difference. The one that changed most is told. */
-function compared() {
-  const rows = COMPARED.filter(([key]) => known(marks.a[key]) || known(marks.b[key]))
-    .map(([key, label]) => ({ key, label, a: marks.a[key], b: marks.b[key], by: marks.b[key] - marks.a[key] }));
-  const parts = rows.filter(({ key, by }) => (key.startsWith("part_") || key === "allocated" || key === "external") && known(by));
-  const most = parts.sort((x, y) => Math.abs(y.by) - Math.abs(x.by))[0];
-  return { rows, most: most?.by ? most : undefined };
+/** What is compared: the two marks; where one is missing, the begin or the end of what is shown stands for it. */
+function ends() {
+  const [min, max] = range();
+  return { a: marks.a ?? rowAt(Math.max(min, store.time[0])), b: marks.b ?? rowAt(Math.min(max, newest())) };
 }
 
-const between = () => {
-  const [from, to] = [marks.a.time, marks.b.time].sort((x, y) => x - y);
-  return store.events.filter((event) => event.time >= from && event.time <= to);
-};
+/** Each number at both ends, and the part that changed most between them. */
+function compared() {
+  const { a, b } = ends();
+  const rows = COMPARED.filter(([key]) => known(a[key]) || known(b[key]))
+    .map(([key, label]) => ({ key, label, a: a[key], b: b[key], by: b[key] - a[key] }));
+  const parts = rows.filter(({ key, by }) => (key.startsWith("part_") || key === "allocated" || key === "external") && known(by));
+  const [most] = parts.sort((x, y) => Math.abs(y.by) - Math.abs(x.by));
+  const [from, to] = [a.time, b.time].sort((x, y) => x - y);
+  const events = store.events.filter((event) => event.time >= from && event.time <= to);
+  return { a, b, rows, events, most: most?.by ? most : undefined };
+}
+
+const markName = (name, end) => `${marks[name] ? name.toUpperCase() : { a: "From", b: "To" }[name]} ${clock(end.time)}`;
 
 function compare() {
-  const { a, b } = marks, both = a && b;
-  $("copy").disabled = !both;
-  $("clear").disabled = !a && !b;
-  $("marks").hidden = !both;
-  $("markdown").hidden = true;
-  if (!both) {
-    say($("marks-lead"), a || b ? `${a ? "A" : "B"} is set at ${clock((a ?? b).time)}. Set ${a ? "B" : "A"} to compare.`
-      : "Set two marks, at the cursor or now, to see which part changed between them.");
-    return;
-  }
-  const { rows, most } = compared(), events = between().length;
-  say($("marks-lead"), joined(`${duration(Math.abs(b.time - a.time))} apart`, most && `most changed ${most.label}: ${change(most.by)}`, events ? plural(events, "event") : undefined));
-  $("marks").replaceChildren(table(["", `A ${clock(a.time)}`, `B ${clock(b.time)}`, "Change"],
-    rows.map((row) => ({ cells: [row.label, bytes(row.a), bytes(row.b), change(row.by)], most: row === most }))));
+  const set = marks.a || marks.b, any = store.time.length > 0;
+  $("copy").disabled = $("marks").hidden = !any;
+  $("clear").disabled = !set;
+  if (!any) return;
+  const { a, b, rows, events, most } = compared();
+  say($("marks-lead"), joined(most ? `Most changed ${most.label}, ${change(most.by)} in ${duration(Math.abs(b.time - a.time))}` : `${duration(Math.abs(b.time - a.time))} apart`,
+    events.length ? plural(events.length, "event") : undefined, set ? undefined : "marks A and B choose the two moments"));
+  const cells = rows.map((row) => ({ cells: [row.label, bytes(row.a), bytes(row.b), change(row.by)], most: row === most }));
+  const built = table(["", markName("a", a), markName("b", b), "Change"], cells, "What changed");
+  if (built.textContent !== $("marks").textContent) $("marks").replaceChildren(built);
 }
 
 function markdown() {
-  const { a, b } = marks, { service = {} } = store.state, iso = (time) => new Date(time * 1000).toISOString();
+  const { a, b, rows, events } = compared(), { service = {} } = store.state, iso = (time) => new Date(time * 1000).toISOString();
   const cell = (text) => String(text ?? "unknown").replaceAll("|", "\\|").replaceAll("\u00a0", " ");
   const line = (...cells) => `| ${cells.map(cell).join(" | ")} |`;
+  const who = [service.name, service.version, known(service.pid) ? `(pid ${service.pid})` : undefined].filter(Boolean).join(" ") || "memory";
   return [
-    cell(`${[service.name, service.version].filter(Boolean).join(" ") || "memory"}${known(service.pid) ? `, pid ${service.pid}` : ""}: A ${iso(a.time)}, B ${iso(b.time)}, ${duration(Math.abs(b.time - a.time))} apart`), "",
-    line("", `A ${clock(a.time)}`, `B ${clock(b.time)}`, "change"), "|---|---:|---:|---:|",
-    ...compared().rows.map((row) => line(row.label, bytes(row.a), bytes(row.b), change(row.by))),
-    ...between().length ? ["", ...between().map((event) => `- ${clock(event.time)} ${cell(event.text)}`)] : [], "",
+    cell(`${who}: from ${iso(a.time)} to ${iso(b.time)}, ${duration(Math.abs(b.time - a.time))} apart`), "",
+    line("", markName("a", a), markName("b", b), "change"), "|---|---:|---:|---:|",
+    ...rows.map((row) => line(row.label, bytes(row.a), bytes(row.b), change(row.by))),
+    ...events.length ? ["", ...events.map((event) => `- ${clock(event.time)} ${cell(event.text)}`)] : [], "",
   ].join("\n");
 }
 
 async function copy() {
-  if (!marks.a || !marks.b) return;
+  if (!store.time.length) return;
   const area = $("markdown");
   area.value = markdown();
   try {
@@ -991,7 +1008,7 @@ function eventList() {
 
 // ---- Cards --------------------------------------------------------------------------------------------------------------
 
-const DELIVERY = { idle: "nothing sent yet", delivering: "delivering", failing: "failing", off: "off" };
+const DELIVERY = { idle: ["nothing sent yet", "info"], delivering: ["delivering", "good"], failing: ["failing", "bad"], off: ["off", "unknown"] };
 const perSignal = (counts = {}) => {
   const some = Object.entries(counts).filter(([, number]) => number > 0);
   return Object.keys(counts).length ? some.map(([signal, number]) => `${count(number)} ${signal}`).join(", ") || "none" : undefined;
@@ -999,7 +1016,9 @@ const perSignal = (counts = {}) => {
 
 function cards() {
   const { delivery = {}, sample = {}, cost = {}, service = {} } = store.state;
-  say($("delivery-lead"), DELIVERY[delivery.state] ?? delivery.state);
+  const [word, tone] = DELIVERY[delivery.state] ?? [delivery.state, "unknown"], lead = $("delivery-lead");
+  if (lead.textContent !== word) lead.replaceChildren(...word ? [icon(tone), word] : []);
+  lead.dataset.tone = tone;
   $("delivery-hint").hidden = !delivery.hint;
   say($("delivery-hint"), delivery.hint);
   facts($("delivery"), [
@@ -1018,8 +1037,10 @@ function cards() {
     ["working-set", "working set", bytes(sample.working_set)],
     ["kinds", "anonymous", bytes(sample.anon)], ["kinds", "files", bytes(sample.file)],
     ["kinds", "shared", bytes(sample.shmem)], ["kinds", "swap", bytes(sample.swap)],
-    ["cost", "the agent's cost", joined(known(cost.share) ? `${percent(cost.share, 2)} of a core` : undefined,
-      known(cost.sample_seconds) ? `${(cost.sample_seconds * 1e6).toFixed(0)}\u00a0µs a reading` : undefined)],
+  ]);
+  facts($("cost"), [
+    ["cost", "of a core", percent(cost.share, 2)],
+    ["cost", "a reading", known(cost.sample_seconds) ? joined(`${(cost.sample_seconds * 1e6).toFixed(0)}\u00a0µs`, known(cost.samples) ? `${count(cost.samples)} so far` : undefined) : undefined],
     [null, "this page's memory", joined(bytes(cost.page_bytes), known(cost.clients) ? `${plural(cost.clients, "reader")}` : undefined)],
     [null, "instance", service.instance],
   ]);
@@ -1064,8 +1085,9 @@ const THEMES = ["system", "light", "dark"];
 
 function setTheme(theme) {
   if (theme === "system") delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = theme;
-  say($("theme"), `Theme: ${theme}`);
+  say($("theme"), { system: "◐", light: "○", dark: "●" }[theme]);
   $("theme").setAttribute("aria-label", `Theme: ${theme}`);
+  $("theme").title = `Theme: ${theme}`;
   remember("theme", theme);
   recolour();
 }
@@ -1079,11 +1101,12 @@ function recolour() {
   draw();
 }
 
-let tipTimer = 0;
+let tipTimer = 0, tipWord;
 
 /** A definition beside its word: by pointer or focus, within reach of the pointer, closed by Escape. */
 function showTip(word) {
   clearTimeout(tipTimer);
+  tipWord = word;
   const tip = $("tip"), { left, top, bottom } = word.getBoundingClientRect();
   say(tip, $(word.getAttribute("aria-describedby"))?.textContent);
   tip.hidden = !tip.textContent;
@@ -1107,7 +1130,8 @@ function definitions() {
   document.addEventListener("pointerout", (event) => { if (word(event) || event.target.id === "tip") leave(); });
   document.addEventListener("focusin", (event) => { if (word(event)) showTip(word(event)); else hideTip(); });
   document.addEventListener("click", (event) => { if (word(event)) showTip(word(event)); });
-  addEventListener("scroll", hideTip, { passive: true });
+  // The focus may scroll: the definition goes with its word.
+  addEventListener("scroll", () => { if (!$("tip").hidden) showTip(tipWord); }, { passive: true });
 }
 
 // ---- Start ----------------------------------------------------------------------------------------------------------------
@@ -1116,7 +1140,6 @@ function start() {
   for (const name of COLUMNS) store.columns[name] = [];
   definitions();
   buildCharts();
-  compare();
   const on = (id, act) => $(id).addEventListener("click", act);
   on("pause", pause); on("scale", toLimit); on("reset", () => zoom(null)); on("theme", nextTheme);
   on("mark-a", () => setMark("a")); on("mark-b", () => setMark("b")); on("copy", copy); on("clear", clearMarks);
