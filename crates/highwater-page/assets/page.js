@@ -123,7 +123,7 @@ async function fetchSnapshot() {
   clearTimeout(link.timer);
   link.source?.close();
   try {
-    const answer = await fetch("api/snapshot", { cache: "no-store" });
+    const answer = await fetch("api/snapshot", { cache: "no-store", signal: AbortSignal.timeout(10_000) });
     if (!answer.ok) throw new Error(`it answered ${answer.status}`);
     load(await answer.json());
   } catch (error) {
@@ -880,7 +880,7 @@ function compare() {
   say($("marks-lead"), joined(most ? `Most changed ${most.label}, ${change(most.by)} in ${duration(Math.abs(b.time - a.time))}` : `${duration(Math.abs(b.time - a.time))} apart`,
     events.length ? plural(events.length, "event") : undefined, set ? undefined : "marks A and B choose the two moments"));
   const cells = rows.map((row) => ({ cells: [row.label, bytes(row.a), bytes(row.b), change(row.by)], most: row === most }));
-  const built = table(["", markName("a", a), markName("b", b), "Change"], cells, "What changed");
+  const built = table(["Number", markName("a", a), markName("b", b), "Change"], cells, "What changed");
   if (built.textContent !== $("marks").textContent) $("marks").replaceChildren(built);
 }
 
@@ -891,7 +891,7 @@ function markdown() {
   const who = [service.name, service.version, known(service.pid) ? `(pid ${service.pid})` : undefined].filter(Boolean).join(" ") || "memory";
   return [
     cell(`${who}: from ${iso(a.time)} to ${iso(b.time)}, ${duration(Math.abs(b.time - a.time))} apart`), "",
-    line("", markName("a", a), markName("b", b), "change"), "|---|---:|---:|---:|",
+    line("Number", markName("a", a), markName("b", b), "change"), "|---|---:|---:|---:|",
     ...rows.map((row) => line(row.label, bytes(row.a), bytes(row.b), change(row.by))),
     ...events.length ? ["", ...events.map((event) => `- ${clock(event.time)} ${cell(event.text)}`)] : [], "",
   ].join("\n");
