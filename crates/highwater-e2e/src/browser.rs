@@ -68,7 +68,8 @@ impl Browser {
     #[track_caller]
     fn start() -> Self {
         let path = environment::variable("PATH").unwrap_or_default();
-        let program = std::env::split_paths(&path).map(|folder| folder.join("chromedriver")).find(|file| file.is_file());
+        let program =
+            std::env::split_paths(&path).map(|folder| folder.join("chromedriver")).find(|file| file.is_file());
         let program = program.unwrap_or_else(|| panic!("no chromedriver to test the page with: {REMEDY}"));
         let profile = Folder::temporary();
         let mut driver = Program::at(&program).arg("--port=0").variable("HOME", profile.path()).start();
@@ -131,7 +132,9 @@ impl Tab<'_> {
     /// What the body of an async function returns in the page.
     #[track_caller]
     pub fn run_async(&self, script: &str) -> Value {
-        let script = format!("const done = arguments[0]; (async () => {{ {script} }})().then(done, (error) => done(String(error)));");
+        let script = format!(
+            "const done = arguments[0]; (async () => {{ {script} }})().then(done, (error) => done(String(error)));"
+        );
         self.browser.ask("POST", "/execute/async", Some(&json!({ "script": script, "args": [] })))
     }
 
@@ -142,7 +145,10 @@ impl Tab<'_> {
             if self.run(&format!("return Boolean({expression});")) == true {
                 return Ok(());
             }
-            Err(format!("{expression} is not so; the page shows: {}", self.run("return document.body.innerText.slice(0, 2000);")))
+            Err(format!(
+                "{expression} is not so; the page shows: {}",
+                self.run("return document.body.innerText.slice(0, 2000);")
+            ))
         });
     }
 
@@ -151,6 +157,13 @@ impl Tab<'_> {
     pub fn text(&self, selector: &str) -> String {
         let found = self.run(&format!("return document.querySelector({})?.innerText ?? '';", json!(selector)));
         // Figures and their units keep together.
+        found.as_str().unwrap().replace(['\u{a0}', '\u{202f}'], " ")
+    }
+
+    /// The same of an element that is there for screen readers, or not shown at all.
+    #[track_caller]
+    pub fn text_of(&self, selector: &str) -> String {
+        let found = self.run(&format!("return document.querySelector({})?.textContent ?? '';", json!(selector)));
         found.as_str().unwrap().replace(['\u{a0}', '\u{202f}'], " ")
     }
 
@@ -222,7 +235,8 @@ impl Tab<'_> {
     #[track_caller]
     pub fn log(&self) -> Vec<String> {
         let entries = self.browser.ask("POST", "/se/log", Some(&json!({ "type": "browser" })));
-        let line = |entry: &Value| format!("{} {}", entry["level"].as_str().unwrap(), entry["message"].as_str().unwrap());
+        let line =
+            |entry: &Value| format!("{} {}", entry["level"].as_str().unwrap(), entry["message"].as_str().unwrap());
         entries.as_array().unwrap().iter().map(line).collect()
     }
 
