@@ -18,7 +18,9 @@ impl Demo {
     /// Starts one, on a port of the system's choice, and waits until it serves.
     #[track_caller]
     pub fn start(cgroup: Option<&Cgroup>, variables: &[(&str, &str)]) -> Self {
-        Self::of(Program::within(cgroup, &binary::of("demo")).variable("PORT", "0").variables(variables))
+        // Many demos run at once, and there is one port for a page.
+        let quiet = [("PORT", "0"), ("HIGHWATER_PAGE", "off")];
+        Self::of(Program::within(cgroup, &binary::of("demo")).variables(&quiet).variables(variables))
     }
 
     /// Starts `program` and waits until it serves.
