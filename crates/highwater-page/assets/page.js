@@ -340,9 +340,15 @@ function numbers() {
   cards();
 }
 
+/** A service without a name is called by OpenTelemetry's word for that; its program has a better one. */
+function serviceName() {
+  const { name, executable } = store.state.service ?? {};
+  return name?.startsWith("unknown_service") ? executable ?? name : name;
+}
+
 function heading() {
   const { service = {}, agent } = store.state;
-  if (service.name) say($("service"), joined([service.name, service.version].filter(Boolean).join(" ")));
+  if (serviceName()) say($("service"), [serviceName(), service.version].filter(Boolean).join(" "));
   say($("instance"), joined(known(service.pid) ? `pid ${service.pid}` : undefined,
     known(service.started) ? `up ${duration((store.state.time ?? newest()) - service.started)}` : undefined));
   $("instance").title = service.instance ? `instance ${service.instance}` : "";
@@ -378,7 +384,7 @@ function verdict() {
   say($("verdict-reason"), now.reason);
   $("verdict-next").hidden = !now.next;
   say($("verdict-next").lastElementChild, now.next);
-  document.title = joined(now.title, store.state.service?.name, "Highwater");
+  document.title = joined(now.title, serviceName(), "Highwater");
   // The numbers in the reason change every second; what is spoken changes with the verdict.
   const key = `${now.kind} ${now.title}`;
   if (key !== spoken) say($("say-verdict"), `${now.title}. ${now.reason ?? ""} ${now.next ?? ""}`);
@@ -888,7 +894,7 @@ function markdown() {
   const { a, b, rows, events } = compared(), { service = {} } = store.state, iso = (time) => new Date(time * 1000).toISOString();
   const cell = (text) => String(text ?? "unknown").replaceAll("|", "\\|").replaceAll("\u00a0", " ");
   const line = (...cells) => `| ${cells.map(cell).join(" | ")} |`;
-  const who = [service.name, service.version, known(service.pid) ? `(pid ${service.pid})` : undefined].filter(Boolean).join(" ") || "memory";
+  const who = [serviceName(), service.version, known(service.pid) ? `(pid ${service.pid})` : undefined].filter(Boolean).join(" ") || "memory";
   return [
     cell(`${who}: from ${iso(a.time)} to ${iso(b.time)}, ${duration(Math.abs(b.time - a.time))} apart`), "",
     line("Number", markName("a", a), markName("b", b), "change"), "|---|---:|---:|---:|",
