@@ -155,7 +155,10 @@ impl Tab<'_> {
     /// The text of the first element that a selector finds; nothing where there is none, or it is not shown.
     #[track_caller]
     pub fn text(&self, selector: &str) -> String {
-        let found = self.run(&format!("return document.querySelector({})?.innerText ?? '';", json!(selector)));
+        let found = self.run(&format!(
+            "const found = document.querySelector({}); return found?.checkVisibility() ? found.innerText : '';",
+            json!(selector)
+        ));
         // Figures and their units keep together.
         found.as_str().unwrap().replace(['\u{a0}', '\u{202f}'], " ")
     }

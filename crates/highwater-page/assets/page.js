@@ -993,7 +993,7 @@ function happened() {
     $("previous-title").append(icon("bad"), `The run before ${ENDS[attributes["highwater.exit.verdict"]]}`);
     $("previous-body").replaceChildren(make("p", { className: "said" }, ended.text),
       make("p", { className: "small" }, joined(known(attributes["highwater.peak.used"]) ? `peak ${bytes(attributes["highwater.peak.used"])}` : undefined,
-        attributes["highwater.exit.confidence"], ended.level && `at level ${ended.level}`) ?? "", trace && " · ", trace), sites(ended, 3) ?? "");
+        known(attributes["process.pid"]) ? `pid ${attributes["process.pid"]}` : undefined, attributes["highwater.exit.confidence"], ended.level && `at level ${ended.level}`) ?? "", trace && " · ", trace), sites(ended, 3) ?? "");
   }
   eventList();
 }
