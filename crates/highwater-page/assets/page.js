@@ -232,6 +232,8 @@ function duration(seconds) {
   return parts.slice(first, first + 2).filter(([, value]) => value > 0).map(([unit, value]) => `${value}\u00a0${unit}`).join(" ");
 }
 
+const short = (seconds) => (seconds < 1e-3 ? `${(seconds * 1e6).toFixed(0)}\u00a0µs` : `${(seconds * 1e3).toFixed(1)}\u00a0ms`);
+
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const MINUTE = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
@@ -1046,7 +1048,7 @@ function cards() {
   ]);
   facts($("cost"), [
     ["cost", "of a core", percent(cost.share, 2)],
-    ["cost", "a reading", known(cost.sample_seconds) ? joined(`${(cost.sample_seconds * 1e6).toFixed(0)}\u00a0µs`, known(cost.samples) ? `${count(cost.samples)} so far` : undefined) : undefined],
+    ["cost", "a reading", known(cost.sample_seconds) ? joined(short(cost.sample_seconds), known(cost.samples) ? `${count(cost.samples)} so far` : undefined) : undefined],
     [null, "this page's memory", joined(bytes(cost.page_bytes), known(cost.clients) ? `${plural(cost.clients, "reader")}` : undefined)],
     [null, "instance", service.instance],
   ]);
