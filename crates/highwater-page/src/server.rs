@@ -43,7 +43,7 @@ const REST: Duration = Duration::from_millis(200);
 const BACKLOG: u32 = 128;
 const BUSY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 5\r\n\
-                      Connection: close\r\nContent-Length: 46\r\n\r\ntoo many look at once: close some, or come back";
+                      Connection: close\r\nContent-Length: 47\r\n\r\ntoo many look at once: close some, or come back";
 
 /// Listens, within the runtime that will serve.
 pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {

@@ -34,21 +34,21 @@ impl Fixed {
             ("service.name", "name"),
             ("service.version", "version"),
             ("service.instance.id", "instance"),
-            ("process.pid", "pid"),
             ("process.executable.name", "executable"),
             ("process.creation.time", "started"),
         ];
         let service = shown.into_iter().filter_map(|(key, name)| {
             let (_, value) = observer.resource().iter().find(|(known, _)| known == key)?;
             let shown = match value {
-                Value::Int(number) => Shown::Number(*number),
                 Value::Text(text) if name == "started" => Shown::At(humantime::parse_rfc3339(text).ok()?),
                 Value::Text(text) => Shown::Text(text.clone()),
                 _ => return None,
             };
             Some((name, shown))
         });
-        Self { service: service.collect(), jaeger }
+        // Known without a resource, too.
+        let pid = ("pid", Shown::Number(std::process::id().into()));
+        Self { service: service.chain([pid]).collect(), jaeger }
     }
 }
 

@@ -250,8 +250,8 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
     },
     Variable {
         name: PAGE_TOKEN,
-        meaning: "the token that the page asks for where it does not listen on the loopback address, 16 to 256 letters, digits \
-                  and any of `-._~` (default: one is made at each start, and printed with the address)",
+        meaning: "the token that the page asks for, 16 to 256 letters, digits and any of `-._~` (default: none on the loopback \
+                  address; on any other one is made at each start, and printed with the address)",
         read: |config, text| {
             config.page.token = Some(text.parse()?);
             Ok(())
@@ -401,7 +401,7 @@ pub(crate) static WITHOUT_EFFECT: &[(&[&str], &str)] = &[
     ),
     (
         &["OTEL_EXPORTER_PROMETHEUS_HOST", "OTEL_EXPORTER_PROMETHEUS_PORT"],
-        "nothing listens in the service: Prometheus takes OTLP, or asks the collector",
+        "the agent itself listens nowhere: Prometheus takes OTLP, or asks the collector",
     ),
     (
         &["OTEL_EXPORTER_ZIPKIN_ENDPOINT", "OTEL_EXPORTER_ZIPKIN_TIMEOUT", "OTEL_EXPORTER_ZIPKIN_PROTOCOL"],
