@@ -679,6 +679,7 @@ function write(ctx, text, x, y, ink, align, rim) {
 /** Events as thin lines with their sign above, and the marks A and B. */
 function drawMarks(plot) {
   const { ctx, bbox: { left, top, width, height } } = plot, ratio = devicePixelRatio, [min, max] = range();
+  let free = 0;
   const line = (time, name, text, dash) => {
     if (time < min || time > max) return;
     const x = Math.round(plot.valToPos(time, "x", true));
@@ -689,10 +690,14 @@ function drawMarks(plot) {
     ctx.moveTo(x, top);
     ctx.lineTo(x, top + height);
     ctx.stroke();
-    write(ctx, text, Math.min(Math.max(x, left + 5 * ratio), left + width - 5 * ratio), top - 3 * ratio, colour(name), "center");
+    // Signs of what happened at once stand side by side.
+    const place = Math.min(Math.max(x, left + 5 * ratio, free), left + width - 5 * ratio);
+    free = place + 12 * ratio;
+    write(ctx, text, place, top - 3 * ratio, colour(name), "center");
   };
   ctx.save();
   for (const event of store.events) line(event.time, SEVERITIES[event.severity] ?? "info", GLYPHS[event.name] ?? "·", [1, 3]);
+  free = 0;
   for (const [name, mark] of Object.entries(marks)) if (mark) line(mark.time, "ink", name.toUpperCase(), []);
   ctx.restore();
 }

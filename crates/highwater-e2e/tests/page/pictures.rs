@@ -16,7 +16,7 @@ fn of_a_leak_in_light_and_dark() {
     let demo = demo(&[("HIGHWATER_HOLD_ELEVATED", "1s"), ("HIGHWATER_JAEGER_URL", "http://127.0.0.1:16686")]);
     let browser = Browser::shared();
     let tab = browser.tab();
-    tab.resize(1280, 1010, 1);
+    tab.resize(1280, 1110, 1);
     open(&tab, &demo);
     let mut count = 0;
     wait::steadily(EVERY, 420, || {
