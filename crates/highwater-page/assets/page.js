@@ -35,24 +35,30 @@ function load(snapshot) {
   store.seq = snapshot.seq ?? 0;
 }
 
+/** Appends a row; returns by how many seconds all rows before went back for it. */
 function append(row, value = (name) => row[name]) {
-  if (!known(row.time)) return;
+  if (!known(row.time)) return 0;
   // The wall clock was set back. Charts need time that rises, so that what came before moves back with it.
-  const last = newest();
-  if (last >= row.time) shift(row.time - last - 1);
+  const back = newest() >= row.time ? row.time - newest() - 1 : 0;
+  if (back) {
+    store.time = store.time.map((time) => time + back);
+    store.thinned += back;
+  }
   store.time.push(row.time);
   for (const name of COLUMNS) {
     const number = value(name);
     store.columns[name].push(known(number) ? number : null);
   }
   if (row.time - store.thinned > 60) thin(row.time);
+  return back;
 }
 
-function shift(by) {
-  store.time = store.time.map((time) => time + by);
-  store.thinned += by;
-  for (const event of store.events) event.time += by;
-  for (const mark of Object.values(marks)) if (mark) mark.time += by;
+/** What stands at a time of its own goes back with the rows. */
+function follow(back) {
+  for (const placed of [...store.events, marks.a, marks.b]) if (placed) placed.time += back;
+  if (view.paused !== null) view.paused += back;
+  if (view.cursor !== null) view.cursor += back;
+  view.zoom &&= view.zoom.map((time) => time + back);
 }
 
 /** Of the rows that are no longer fine, the one with the highest use in each 10 seconds is kept: peaks stay. */
@@ -156,10 +162,12 @@ function connect() {
   source.addEventListener("sample", heard(({ row, state }) => {
     // Another process answers at this address now: nothing of the old one's is its.
     if (state.service?.instance !== store.state.service?.instance) return fetchSnapshot();
-    append(row);
+    follow(append(row));
     store.state = state;
     numbers();
-    draw();
+    // Six hours need no drawing each second: nothing moves by a pixel.
+    const [min, max] = range();
+    if (newest() - drawn >= Math.min(SELDOM, (max - min) / 1000)) draw();
   }));
   source.addEventListener("event", heard((event) => {
     store.events = [...store.events, event].slice(-EVENTS);
@@ -232,7 +240,10 @@ function duration(seconds) {
   return parts.slice(first, first + 2).filter(([, value]) => value > 0).map(([unit, value]) => `${value}\u00a0${unit}`).join(" ");
 }
 
-const short = (seconds) => (seconds < 1e-3 ? `${(seconds * 1e6).toFixed(0)}\u00a0µs` : `${(seconds * 1e3).toFixed(1)}\u00a0ms`);
+const short = (seconds) => {
+  if (!known(seconds)) return undefined;
+  return seconds < 1e-3 ? `${(seconds * 1e6).toFixed(0)}\u00a0µs` : `${(seconds * 1e3).toFixed(1)}\u00a0ms`;
+};
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const MINUTE = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
@@ -249,6 +260,8 @@ const ago = (time) => {
   return known(time) && known(now) ? `${duration(now - time)} ago` : undefined;
 };
 const joined = (...parts) => parts.filter(Boolean).join(" · ") || undefined;
+/** A text with words around it, where there is one. */
+const put = (before, text, after = "") => (text === undefined ? undefined : `${before}${text}${after}`);
 const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
 // ---- Elements -------------------------------------------------------------------------------------------------------
@@ -339,6 +352,7 @@ function numbers() {
   heading();
   verdict();
   limits();
+  trends();
   cards();
 }
 
@@ -355,10 +369,15 @@ function heading() {
     known(service.started) ? `up ${duration((store.state.time ?? newest()) - service.started)}` : undefined));
   $("instance").title = service.instance ? `instance ${service.instance}` : "";
   say($("agent"), agent);
-  const [state, text] = offline ? ["still", `Saved ${new Date(store.state.time * 1000).toLocaleString()}`]
-    : link.away ? ["away", "No answer, trying again"] : store.time.length || store.state.time ? ["live", "Live"] : ["wait", "Connecting"];
+  const [state, text] = linkState();
   $("link").dataset.state = state;
   say($("link-text"), text);
+}
+
+function linkState() {
+  if (offline) return ["still", known(newest()) ? `Saved ${new Date(newest() * 1000).toLocaleString()}` : "Saved"];
+  if (link.away) return ["away", "No answer, trying again"];
+  return store.state.verdict ? ["live", "Live"] : ["wait", "Connecting"];
 }
 
 /** The agent's verdict; while the service does not answer, that, since a verdict of the past is none. */
@@ -426,8 +445,10 @@ function limits() {
     }
   }
   $("levels").hidden = !store.state.verdict;
-  say($("limit-source"), binding ? `${bytes(binding)}, ${SOURCES[limit.source] ?? limit.source}` : "none is known, so that levels in percent are off: HIGHWATER_LIMIT sets one");
-  const texts = levels.filter((each) => known(each.bytes)).map((each) => `${each.level} from ${bytes(each.bytes)}${each.level === level ? ", now" : ""}`);
+  say($("limit-source"), binding ? `${bytes(binding)}, ${SOURCES[limit.source] ?? limit.source}`
+    : "none is known, so that levels in percent are off: HIGHWATER_LIMIT sets one");
+  const texts = levels.filter((each) => known(each.bytes))
+    .map((each) => `${each.level} from ${bytes(each.bytes)}${each.level === level ? ", now" : ""}`);
   if ($("level-lines").dataset.text !== texts.join()) {
     $("level-lines").dataset.text = texts.join();
     $("level-lines").replaceChildren(...texts.map((text) => make(text.endsWith(", now") ? "b" : "span", {}, text)));
@@ -436,9 +457,10 @@ function limits() {
     ["level", "level", level],
     ["peak", "peak of a minute", bytes(peak)],
     ["growth", "growth", rate(growth)],
-    ["forecast", "time to limit", forecast && `${duration(forecast.likely)} (${duration(forecast.earliest)} to ${duration(forecast.latest)})`],
+    ["forecast", "time to limit", forecast
+      && `${duration(forecast.likely)} (${duration(forecast.earliest)} to ${duration(forecast.latest)})`],
     ["available", "available", bytes(sample.available)],
-    ["episode", "episodes", known(episodes) ? count(episodes) + (episode ? `, one open for ${duration(store.state.time - episode.began)}` : "") : undefined],
+    ["episode", "episodes", put("", count(episodes), episode ? `, one open for ${duration(store.state.time - episode.began)}` : "")],
   ]);
 }
 
@@ -496,7 +518,7 @@ function colour(name) {
 const tick = (number) => { const [digits, unit] = scaled(number); return `${Number(digits)}\u00a0${unit}`; };
 const POWERS = Array.from({ length: 48 }, (_, power) => 2 ** power);
 
-function chart(id, { lines, values, increments, stacked, top, under }) {
+function chart(id, { lines, values, increments, stacked, top, under, over = [] }) {
   const root = $(id);
   const grid = { stroke: () => colour("line"), width: 1 }, ticks = { show: false };
   const font = "11px Inter, system-ui, sans-serif", stroke = () => colour("soft");
@@ -508,14 +530,18 @@ function chart(id, { lines, values, increments, stacked, top, under }) {
     axes: [
       { stroke, font, grid: { show: false }, ticks, size: 26, space: 76,
         // One that the edge would cut is left out.
-        values: (plot, splits, _, __, step) => splits.map((time) => (plot.valToPos(time, "x") > plot.over.clientWidth - 20 ? null : (step < 60 ? CLOCK : MINUTE).format(time * 1000))) },
+        values: (plot, splits, _, __, step) => splits.map((time) => (plot.valToPos(time, "x") > plot.over.clientWidth - 20
+          ? null : (step < 60 ? CLOCK : MINUTE).format(time * 1000))) },
       { stroke, font, grid, ticks, size: 62, space: 46, incrs: increments, values: (_, splits) => splits.map(values) },
     ],
     series: [{}, ...lines.map((line) => ({
       label: line.label, width: line.width, dash: line.dash, points: { show: false }, stroke: () => colour(line.colour),
       fill: line.below && (() => colour(line.below)),
     }))],
-    hooks: { drawClear: under ? [under] : [], draw: [drawMarks], setSelect: [zoomBySelection], setCursor: id === "timeline" ? [readout] : [] },
+    hooks: {
+      drawClear: under ? [under] : [], draw: [drawMarks, ...over], setSelect: [zoomBySelection],
+      setCursor: id === "timeline" ? [readout] : [],
+    },
   }, [[], ...lines.map(() => [])], root);
   new ResizeObserver(() => {
     if (root.clientWidth > 0) plot.setSize({ width: root.clientWidth, height: root.clientHeight });
@@ -528,28 +554,30 @@ function buildCharts() {
   document.body.append(probe);
   const highest = (names) => Math.max(0, ...names.flatMap((name) => cut[name] ?? []));
   chart("timeline", {
-    lines: LINES, values: tick, increments: POWERS, under: tintLevels,
+    lines: LINES, values: tick, increments: POWERS, under: tintLevels, over: [nameLevels],
     top: () => {
-      const most = highest(LINES.map(({ key }) => key).filter((key) => key !== "limit" && !view.hidden.has(key))) * 1.12 || 1 << 20;
+      const lines = LINES.map(({ key }) => key).filter((key) => key !== "limit" && !view.hidden.has(key));
+      const most = highest(lines) * 1.12 || 1 << 20;
       const limit = view.hidden.has("limit") ? 0 : highest(["limit"]);
       return limit && (view.toLimit || most > limit * 0.6) ? Math.max(most, limit * 1.06) : most;
     },
   });
   // From the top of the stack down: each area reaches to the ground and is covered by the next.
   chart("breakdown", {
-    lines: [...PARTS].reverse().map(({ key, label }) => ({ label, colour: `part-${key}`, below: `part-${key}`, width: 0 })), stacked: true,
-    values: tick, increments: POWERS, top: () => highest(["stack"]) * 1.06 || 1 << 20,
+    lines: [...PARTS].reverse().map(({ key, label }) => ({ label, colour: `part-${key}`, below: `part-${key}`, width: 0 })),
+    stacked: true, values: tick, increments: POWERS, over: [nameParts], top: () => highest(["stack"]) * 1.06 || 1 << 20,
   });
-  charts.timeline.hooks.draw.push(nameLevels);
-  charts.breakdown.hooks.draw.push(nameParts);
   chart("pressure", {
-    lines: STALLS, values: (share) => percent(share), top: () => Math.min(1, Math.max(0.05, highest(["pressure_some", "pressure_full"]) * 1.15)),
+    lines: STALLS, values: (share) => percent(share),
+    top: () => Math.min(1, Math.max(0.05, highest(["pressure_some", "pressure_full"]) * 1.15)),
   });
 
   $("legend").append(...LINES.map((line, index) => {
-    const swatch = shape("svg", { viewBox: "0 0 26 8", "aria-hidden": "true" }, shape("path", { d: "M0 4h26", "stroke-width": line.width + 0.5, "stroke-dasharray": line.dash.join(" ") || "none" }));
+    const stroke = { d: "M0 4h26", "stroke-width": line.width + 0.5, "stroke-dasharray": line.dash.join(" ") || "none" };
+    const swatch = shape("svg", { viewBox: "0 0 26 8", "aria-hidden": "true" }, shape("path", stroke));
     swatch.style.stroke = `var(--${line.colour})`;
-    const button = make("button", { type: "button", className: "line", "aria-pressed": "true" }, swatch, make("span", {}, line.label), make("b"));
+    const button = make("button", { type: "button", className: "line", "aria-pressed": "true" },
+      swatch, make("span", {}, line.label), make("b"));
     button.addEventListener("click", () => {
       const show = view.hidden.has(line.key);
       if (show) view.hidden.delete(line.key); else view.hidden.add(line.key);
@@ -577,12 +605,16 @@ function stack() {
   return layers.map((layer) => layer.map((value, index) => (any[index] ? value : null))).reverse();
 }
 
-let frame = 0;
+/** The next frame is asked for; up to which row it was drawn. */
+let frame = 0, drawn = 0;
+/** At least so often, in seconds, while rows come. */
+const SELDOM = 5;
 
 /** Draws once, however often it is asked before the next frame; a tab that is hidden draws when it is seen again. */
 function draw() {
   frame ||= requestAnimationFrame(() => {
     frame = 0;
+    drawn = newest() ?? 0;
     const [min, max] = range();
     cut = shown(min, max);
     charts.timeline.setData([cut.time, ...LINES.map(({ key }) => cut[key])]);
@@ -622,10 +654,13 @@ function summary(id, lines, format, difference) {
   if (!details.open) return;
   const rows = lines.map(({ key, label }) => {
     const values = cut[key].filter((value) => value !== null);
-    return values.length ? { cells: [label, format(values.at(-1)), format(Math.min(...values)), format(Math.max(...values)), difference(values.at(-1) - values[0])] } : null;
+    const [first, last] = [values[0], values.at(-1)];
+    const between = [Math.min(...values), Math.max(...values)].map(format);
+    return { key: first, cells: [label, format(last), ...between, difference(last - first)] };
   });
   const span = cut.time.length ? `${moment(cut.time[0])} to ${moment(cut.time.at(-1))}` : "";
-  details.lastElementChild.replaceChildren(table(["Line", "Last", "Lowest", "Highest", "Change"], rows.filter(Boolean), span), make("p", { className: "small" }, span));
+  const built = table(["Line", "Last", "Lowest", "Highest", "Change"], rows.filter(({ key }) => known(key)), span);
+  details.lastElementChild.replaceChildren(built, make("p", { className: "small" }, span));
 }
 
 /** The levels' lines that lie within the chart, as [level, place, colour]. */
@@ -656,7 +691,9 @@ function tintLevels(plot) {
 function nameLevels(plot) {
   const { ctx, bbox: { left } } = plot, ratio = devicePixelRatio;
   ctx.save();
-  for (const [each, y, name] of levelLines(plot)) write(ctx, `${each.level} ${each.setting ?? ""}`, left + 6 * ratio, y - 4 * ratio, colour(name), "left", colour("card"));
+  for (const [{ level, setting = "" }, y, name] of levelLines(plot)) {
+    write(ctx, `${level} ${setting}`, left + 6 * ratio, y - 4 * ratio, colour(name), "left", colour("card"));
+  }
   ctx.restore();
 }
 
@@ -712,7 +749,8 @@ function nameParts(plot) {
     const from = plot.valToPos(below, "y", true), to = plot.valToPos(below += value, "y", true);
     if (from - to < 15 * devicePixelRatio) continue;
     const [red, green, blue] = colour(`part-${key}`).match(/[\d.]+/g).map(Number);
-    write(ctx, label, left + width - 8 * devicePixelRatio, (from + to) / 2 + 4 * devicePixelRatio, 0.3 * red + 0.59 * green + 0.11 * blue > 128 ? "#111" : "#fff", "right");
+    const ink = 0.3 * red + 0.59 * green + 0.11 * blue > 128 ? "#111" : "#fff";
+    write(ctx, label, left + width - 8 * devicePixelRatio, (from + to) / 2 + 4 * devicePixelRatio, ink, "right");
   }
   ctx.restore();
 }
@@ -763,9 +801,9 @@ function step(by) {
   if (view.cursor === null) return;
   point(view.cursor);
   readout();
-  const row = rowAt(view.cursor);
+  const row = rowAt(view.cursor), read = LINES.map(({ key, label }) => put(`${label} `, bytes(row[key])));
   $("timeline").setAttribute("aria-valuenow", Math.round(view.cursor));
-  $("timeline").setAttribute("aria-valuetext", [$("readout").textContent, ...LINES.map(({ key, label }) => bytes(row[key]) && `${label} ${bytes(row[key])}`)].filter(Boolean).join(", "));
+  $("timeline").setAttribute("aria-valuetext", [$("readout").textContent, ...read].filter(Boolean).join(", "));
 }
 
 function leaveCursor() {
@@ -804,13 +842,15 @@ function trends() {
   const { sample = {}, allocator } = store.state;
   for (const key of ["resident", "allocated", "external", "rss"]) {
     const number = $(`n-${key}`), value = sample[key];
-    const rows = (cut[key] ?? []).map((each, index) => [cut.time[index], each]).filter(([, each]) => each !== null), [first, last] = [rows[0], rows.at(-1)];
+    const rows = (cut[key] ?? []).map((each, index) => [cut.time[index], each]).filter(([, each]) => each !== null);
+    const [first, last] = [rows[0], rows.at(-1)];
     number.classList.toggle("none", !known(value));
     if (known(value)) {
       const [digits, unit] = scaled(value);
-      if (number.textContent !== digits + unit || !number.lastElementChild) number.replaceChildren(digits, make("small", {}, unit));
-    } else say(number, key === "resident" || key === "allocated" ? NO_ALLOCATOR[allocator] ?? "unknown" : "unknown");
-    say($(`d-${key}`), known(value) && rows.length > 1 ? `${change(last[1] - first[1])} in ${duration(last[0] - first[0])}` : "");
+      if (number.textContent !== digits + unit) number.replaceChildren(digits, make("small", {}, unit));
+    } else say(number, ["resident", "allocated"].includes(key) ? NO_ALLOCATOR[allocator] ?? "unknown" : "unknown");
+    const moved = known(value) && rows.length > 1;
+    say($(`d-${key}`), moved ? `${change(last[1] - first[1])} in ${duration(last[0] - first[0])}` : "");
   }
 }
 
@@ -819,7 +859,8 @@ function breakdown() {
   const values = Object.fromEntries(PARTS.map(({ key }) => [key, last[`part_${key}`]]));
   const total = Object.values(values).filter(known).reduce((sum, value) => sum + value, 0);
   const { whole } = last;
-  if (known(whole) && PARTS.slice(0, -1).some(({ key }) => !known(values[key])) && whole - total > whole / 100) values.rest = whole - total;
+  const isPartial = PARTS.slice(0, -1).some(({ key }) => !known(values[key]));
+  if (isPartial && whole - total > whole / 100) values.rest = whole - total;
   for (const { key, label } of PARTS) {
     let row = body.querySelector(`[data-key="${key}"]`);
     if (!row) {
@@ -850,7 +891,9 @@ function pressure() {
 
 // ---- Marks ------------------------------------------------------------------------------------------------------------
 
-const COMPARED = [...LINES.map(({ key, label }) => [key, label]), ...PARTS.slice(1, -1).filter(({ key }) => key !== "external").map(({ key, label }) => [`part_${key}`, label])];
+/** The lines, and of the parts those that are no line. */
+const COMPARED = [...LINES.map(({ key, label }) => [key, label]),
+  ...PARTS.filter(({ key }) => !["heap", "external", "rest"].includes(key)).map(({ key, label }) => [`part_${key}`, label])];
 
 function setMark(name) {
   if (!store.time.length) return;
@@ -890,7 +933,8 @@ function compare() {
   $("clear").disabled = !set;
   if (!any) return;
   const { a, b, rows, events, most } = compared();
-  say($("marks-lead"), joined(most ? `Most changed ${most.label}, ${change(most.by)} in ${duration(Math.abs(b.time - a.time))}` : `${duration(Math.abs(b.time - a.time))} apart`,
+  const apart = duration(Math.abs(b.time - a.time));
+  say($("marks-lead"), joined(most ? `Most changed ${most.label}, ${change(most.by)} in ${apart}` : `${apart} apart`,
     events.length ? plural(events.length, "event") : undefined, set ? undefined : "marks A and B choose the two moments"));
   const cells = rows.map((row) => ({ cells: [row.label, bytes(row.a), bytes(row.b), change(row.by)], most: row === most }));
   const built = table(["Number", markName("a", a), markName("b", b), "Change"], cells, "What changed");
@@ -901,7 +945,7 @@ function markdown() {
   const { a, b, rows, events } = compared(), { service = {} } = store.state, iso = (time) => new Date(time * 1000).toISOString();
   const cell = (text) => String(text ?? "unknown").replaceAll("|", "\\|").replaceAll("\u00a0", " ");
   const line = (...cells) => `| ${cells.map(cell).join(" | ")} |`;
-  const who = [serviceName(), service.version, known(service.pid) ? `(pid ${service.pid})` : undefined].filter(Boolean).join(" ") || "memory";
+  const who = [serviceName(), service.version, put("(pid ", service.pid, ")")].filter(Boolean).join(" ") || "memory";
   return [
     cell(`${who}: from ${iso(a.time)} to ${iso(b.time)}, ${duration(Math.abs(b.time - a.time))} apart`), "",
     line("Number", markName("a", a), markName("b", b), "change"), "|---|---:|---:|---:|",
@@ -948,7 +992,9 @@ function episodes() {
     episode.reason ??= event.reason;
     episode.cause = event.cause ?? episode.cause;
     episode.text = event.text;
-    for (const used of [attributes["highwater.memory.used"], attributes["highwater.peak.used"]]) if (known(used)) episode.peak = Math.max(episode.peak ?? 0, used);
+    for (const used of [attributes["highwater.memory.used"], attributes["highwater.peak.used"]]) {
+      if (known(used)) episode.peak = Math.max(episode.peak ?? 0, used);
+    }
     if (event.name.endsWith(".ended")) Object.assign(episode, { ended: event.time, lasted: attributes["highwater.duration"] });
   }
   return [...found.values()].reverse();
@@ -957,9 +1003,14 @@ function episodes() {
 function sites(event, most = 5) {
   const list = event.attributes?.["highwater.capture.sites"];
   if (!Array.isArray(list) || !list.length) return undefined;
-  return make("ol", { className: "sites" }, ...list.slice(0, most).map((site) => make("li", {}, make("span", {}, bytes(site.bytes) ?? ""),
-    make("div", {}, make("code", {}, String(site.function ?? site.module ?? "a function without a name").replace(/::h[0-9a-f]{16}$/, "")),
-      make("small", {}, " ", joined(known(site.objects) ? plural(site.objects, "object") : undefined, site.grown > 0 ? `${change(site.grown)} since the last` : undefined) ?? "")))));
+  return make("ol", { className: "sites" }, ...list.slice(0, most).map((site) => {
+    // Without the hash that the compiler appends.
+    const name = String(site.function ?? site.module ?? "a function without a name").replace(/::h[0-9a-f]{16}$/, "");
+    const more = joined(known(site.objects) ? plural(site.objects, "object") : undefined,
+      site.grown > 0 ? `${change(site.grown)} since the last` : undefined);
+    const what = make("div", {}, make("code", {}, name), make("small", {}, put(" ", more)));
+    return make("li", {}, make("span", {}, bytes(site.bytes)), what);
+  }));
 }
 
 const TOP = ["normal", "elevated", "high", "critical"];
@@ -974,35 +1025,43 @@ function happened() {
     const lasted = episode.lasted ?? (episode.ended && episode.began ? episode.ended - episode.began : undefined);
     return make("article", { className: "episode", "data-tone": LEVEL_TONES[level] },
       make("h3", {}, icon(LEVEL_TONES[level]), `${level[0].toUpperCase()}${level.slice(1)}`,
-        make("span", {}, joined(moment(episode.began), episode.ended ? duration(lasted) && `${duration(lasted)} long` : "open") ?? "")),
+        make("span", {}, joined(moment(episode.began), episode.ended ? put("", duration(lasted), " long") : "open"))),
       make("p", { className: "said" }, episode.text),
-      make("p", { className: "small" }, joined(known(episode.peak) ? `peak ${bytes(episode.peak)}` : undefined, REASONS[episode.reason] ?? episode.reason,
-        episode.cause && episode.cause !== "unknown" ? `what grew: ${episode.cause.replaceAll("_", " ")}` : undefined) ?? "",
+      make("p", { className: "small" }, joined(put("peak ", bytes(episode.peak)), REASONS[episode.reason] ?? episode.reason,
+        episode.cause === "unknown" ? undefined : put("what grew: ", episode.cause?.replaceAll("_", " "))),
       traceLink(episode.id) && " · ", traceLink(episode.id)));
   }));
 
   const captures = store.events.filter((event) => event.name.startsWith("highwater.capture.")).reverse();
-  say($("captures-lead"), captures.length ? undefined : store.state.heap_profiles ? "None yet: one is taken when a level is entered."
-    : "Off: feature heap-profile, with highwater::jemalloc!(), names the functions that hold the memory.");
+  const none = store.state.heap_profiles ? "None yet: one is taken when a level is entered."
+    : "Off: feature heap-profile, with highwater::jemalloc!(), names the functions that hold the memory.";
+  say($("captures-lead"), captures.length ? undefined : none);
   $("captures").replaceChildren(...captures.slice(0, 6).map((event) => {
-    const { attributes = {} } = event, tone = event.name.endsWith(".written") ? "info" : "watch";
+    const isTaken = event.name.endsWith(".written"), tone = isTaken ? "info" : "watch";
+    const file = event.attributes?.["highwater.capture.file"];
     return make("article", { className: "capture", "data-tone": tone },
-      make("h3", {}, icon(tone), tone === "info" ? "Taken" : "Not taken", make("span", {}, joined(moment(event.time), event.level && `at ${event.level}`))),
+      make("h3", {}, icon(tone), isTaken ? "Taken" : "Not taken",
+        make("span", {}, joined(moment(event.time), put("at ", event.level)))),
       make("p", { className: "said" }, event.text), sites(event),
-      attributes["highwater.capture.file"] && make("p", { className: "small" }, "File ", make("code", {}, attributes["highwater.capture.file"])));
+      file && make("p", { className: "small" }, "File ", make("code", {}, file)));
   }));
 
-  const ended = store.events.filter((event) => event.name === "highwater.previous_run.ended" && event.attributes?.["highwater.exit.verdict"] in ENDS).at(-1);
-  $("previous").hidden = !ended;
-  if (ended) {
-    const { attributes } = ended, trace = traceLink(attributes["highwater.previous_episode.id"]);
-    say($("previous-title"));
-    $("previous-title").append(icon("bad"), `The run before ${ENDS[attributes["highwater.exit.verdict"]]}`);
-    $("previous-body").replaceChildren(make("p", { className: "said" }, ended.text),
-      make("p", { className: "small" }, joined(known(attributes["highwater.peak.used"]) ? `peak ${bytes(attributes["highwater.peak.used"])}` : undefined,
-        known(attributes["process.pid"]) ? `pid ${attributes["process.pid"]}` : undefined, attributes["highwater.exit.confidence"], ended.level && `at level ${ended.level}`) ?? "", trace && " · ", trace), sites(ended, 3) ?? "");
-  }
+  previousRun();
   eventList();
+}
+
+/** The run before, where it did not end by itself. */
+function previousRun() {
+  const is = ({ name, attributes }) => name === "highwater.previous_run.ended" && attributes?.["highwater.exit.verdict"] in ENDS;
+  const ended = store.events.filter(is).at(-1);
+  $("previous").hidden = !ended;
+  if (!ended) return;
+  const { attributes } = ended, trace = traceLink(attributes["highwater.previous_episode.id"]);
+  $("previous-title").replaceChildren(icon("bad"), `The run before ${ENDS[attributes["highwater.exit.verdict"]]}`);
+  const facts = joined(put("peak ", bytes(attributes["highwater.peak.used"])), put("pid ", attributes["process.pid"]),
+    attributes["highwater.exit.confidence"], put("at level ", ended.level));
+  $("previous-body").replaceChildren(make("p", { className: "said" }, ended.text),
+    make("p", { className: "small" }, facts, trace && " · ", trace), sites(ended, 3) ?? "");
 }
 
 const FEW = 8;
@@ -1014,17 +1073,21 @@ function eventList() {
   $("events-all").hidden = events.length <= FEW;
   $("events-all").setAttribute("aria-expanded", every);
   say($("events-all"), every ? "Show fewer" : `Show all ${events.length}`);
-  $("events").replaceChildren(...[...events].reverse().slice(0, every ? events.length : FEW).map((event) => make("li", { "data-tone": SEVERITIES[event.severity] ?? "info" },
-    make("i", { "aria-hidden": "true" }, GLYPHS[event.name] ?? "·"), make("time", {}, moment(event.time) ?? ""),
+  const list = [...events].reverse().slice(0, every ? events.length : FEW);
+  $("events").replaceChildren(...list.map((event) => make("li", { "data-tone": SEVERITIES[event.severity] ?? "info" },
+    make("i", { "aria-hidden": "true" }, GLYPHS[event.name] ?? "·"), make("time", {}, moment(event.time)),
     make("p", { className: "said" }, make("span", { className: "hidden" }, `${event.severity}: `), event.text))));
 }
 
 // ---- Cards --------------------------------------------------------------------------------------------------------------
 
-const DELIVERY = { idle: ["nothing sent yet", "info"], delivering: ["delivering", "good"], failing: ["failing", "bad"], off: ["off", "unknown"] };
+const DELIVERY = {
+  idle: ["nothing sent yet", "info"], delivering: ["delivering", "good"], failing: ["failing", "bad"], off: ["off", "unknown"],
+};
 const perSignal = (counts = {}) => {
   const some = Object.entries(counts).filter(([, number]) => number > 0);
-  return Object.keys(counts).length ? some.map(([signal, number]) => `${count(number)} ${signal}`).join(", ") || "none" : undefined;
+  if (!Object.keys(counts).length) return undefined;
+  return some.map(([signal, number]) => `${count(number)} ${signal}`).join(", ") || "none";
 };
 
 function cards() {
@@ -1053,8 +1116,8 @@ function cards() {
   ]);
   facts($("cost"), [
     ["cost", "of a core", percent(cost.share, 2)],
-    ["cost", "a reading", known(cost.sample_seconds) ? joined(short(cost.sample_seconds), known(cost.samples) ? `${count(cost.samples)} so far` : undefined) : undefined],
-    [null, "this page's memory", joined(bytes(cost.page_bytes), known(cost.clients) ? `${plural(cost.clients, "reader")}` : undefined)],
+    ["cost", "a reading", joined(short(cost.sample_seconds), put("", count(cost.samples), " so far"))],
+    [null, "this page's memory", joined(bytes(cost.page_bytes), known(cost.clients) ? plural(cost.clients, "reader") : undefined)],
     [null, "instance", service.instance],
   ]);
 }
@@ -1062,9 +1125,10 @@ function cards() {
 // ---- Keyboard, theme, definitions -----------------------------------------------------------------------------------------
 
 function tell(text) { say($("say"), text); }
+function openHelp() { $("help").showModal(); }
 
 const KEYS = {
-  p: pause, l: toLimit, c: copy, x: clearMarks, 0: () => zoom(null), t: () => nextTheme(), "?": () => $("help").showModal(),
+  p: pause, l: toLimit, c: copy, x: clearMarks, 0: () => zoom(null), t: () => nextTheme(), "?": openHelp,
   a: () => setMark("a"), b: () => setMark("b"), "+": () => zoomBy(0.5), "=": () => zoomBy(0.5), "-": () => zoomBy(2),
   ...Object.fromEntries([60, 300, 900, 3600, 21600].map((seconds, index) => [index + 1, () => setWindow(seconds)])),
 };
@@ -1142,7 +1206,9 @@ function definitions() {
   });
   document.addEventListener("pointerout", (event) => { if (word(event) || event.target.id === "tip") leave(); });
   document.addEventListener("focusin", (event) => { if (word(event)) showTip(word(event)); else hideTip(); });
-  document.addEventListener("click", (event) => { if (word(event)) showTip(word(event)); });
+  document.addEventListener("click", (event) => {
+    if (word(event)) showTip(word(event)); else if (event.target.id !== "tip") hideTip();
+  });
   // The focus may scroll: the definition goes with its word.
   addEventListener("scroll", () => { if (!$("tip").hidden) showTip(tipWord); }, { passive: true });
 }
@@ -1156,7 +1222,7 @@ function start() {
   const on = (id, act) => $(id).addEventListener("click", act);
   on("pause", pause); on("scale", toLimit); on("reset", () => zoom(null)); on("theme", nextTheme);
   on("mark-a", () => setMark("a")); on("mark-b", () => setMark("b")); on("copy", copy); on("clear", clearMarks);
-  on("help-open", () => $("help").showModal()); on("help-foot", () => $("help").showModal()); on("help-close", () => $("help").close());
+  on("help-open", openHelp); on("help-foot", openHelp); on("help-close", () => $("help").close());
   on("events-all", () => { every = !every; eventList(); });
   $("windows").addEventListener("change", (event) => setWindow(Number(event.target.value)));
   $("keys-on").checked = remember("keys") !== "off";
