@@ -191,3 +191,48 @@ fn tell(keeper: &Weak<Keeper>, event: &Event) {
 fn whole_millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use highwater::Agent;
+
+    use super::*;
+
+    /// Of an agent that was not started: there is no sample, and what is told is that.
+    fn keeper() -> Arc<Keeper> {
+        let agent = Agent::builder().set("HIGHWATER_DISABLED", "true").start().unwrap();
+        Keeper::new(agent.observer(), None)
+    }
+
+    fn look(keeper: &Keeper, times: u32) {
+        (0..times).for_each(|_| keeper.look());
+    }
+
+    #[test]
+    fn while_nobody_looks_nothing_is_made_and_numbers_go_on() {
+        let keeper = keeper();
+        let first = keeper.feed.last();
+        look(&keeper, 10 * NEWS_APART);
+        assert_eq!((keeper.feed.bytes(), keeper.feed.last()), (0, first + 10));
+        keeper.see();
+        look(&keeper, NEWS_APART);
+        assert!(keeper.feed.bytes() > 0, "for the one who looks");
+        look(&keeper, LOOKS_KEPT);
+        assert_eq!(keeper.feed.bytes(), 0, "who has not come back");
+        let reader = keeper.feed.read(None);
+        look(&keeper, 2 * LOOKS_KEPT);
+        assert!(keeper.feed.bytes() > 0, "for as long as somebody reads");
+        drop(reader);
+    }
+
+    #[test]
+    fn a_snapshot_is_made_once_for_all_who_ask_before_the_next_message() {
+        let keeper = keeper();
+        let first = keeper.snapshot();
+        assert_eq!(keeper.snapshot().as_ptr(), first.as_ptr());
+        look(&keeper, NEWS_APART);
+        let next: serde_json::Value = serde_json::from_slice(&keeper.snapshot()).unwrap();
+        assert_eq!(next["seq"], keeper.feed.last());
+        assert_eq!(next["state"]["verdict"]["kind"], "stale");
+    }
+}

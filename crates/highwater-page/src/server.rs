@@ -39,8 +39,8 @@ const WRITE: Duration = Duration::from_secs(10);
 const SEND_BUFFER: u32 = 64 << 10;
 /// Where there is no descriptor left for a connection.
 const REST: Duration = Duration::from_millis(200);
-/// Connections that the kernel keeps until they are accepted, which is at once.
-const BACKLOG: u32 = 128;
+/// Connections that the kernel keeps until they are accepted, which is at once where the machine is not busy.
+const BACKLOG: u32 = 1024;
 const BUSY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 5\r\n\
                       Connection: close\r\nContent-Length: 47\r\n\r\ntoo many look at once: close some, or come back";

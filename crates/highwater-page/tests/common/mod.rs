@@ -112,7 +112,8 @@ impl Connection {
         let mut message = Message::default();
         loop {
             let mut line = String::new();
-            if self.0.read_line(&mut line)? == 0 {
+            // The last chunk is an empty one.
+            if self.0.read_line(&mut line)? == 0 || line == "0\r\n" {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
             match line.trim_end().split_once(": ") {
