@@ -71,7 +71,7 @@ function thin(now) {
     if (time < now - KEPT) return;
     const own = time < now - FINE ? Math.floor(time / COARSE) : NaN;
     if (own !== bucket) keep.push(index);
-    else if (used[index] > (used[keep.at(-1)] ?? -1)) keep[keep.length - 1] = index;
+    else if ((used[index] ?? -1) > (used[keep.at(-1)] ?? -1)) keep[keep.length - 1] = index;
     bucket = own;
   });
   if (keep.length === store.time.length) return;
