@@ -122,7 +122,7 @@ function rowAt(time) {
 // gives up, or where a connection is silent though open, this does.
 
 const link = { source: null, heard: 0, attempts: 0, away: null, timer: 0 };
-/** Rows come once a second. A connection that is made anew at once is not worth a word. */
+/** A row comes every second, without one a state every five. A connection that is made anew at once is not worth a word. */
 const SILENT = 10_000, UNHEARD = 4_000, BACKOFF = [1, 2, 4, 8, 15];
 
 async function fetchSnapshot() {
@@ -162,7 +162,8 @@ function connect() {
   source.addEventListener("sample", heard(({ row, state }) => {
     // Another process answers at this address now: nothing of the old one's is its.
     if (state.service?.instance !== store.state.service?.instance) return fetchSnapshot();
-    follow(append(row));
+    // No row where the agent took no sample: only the verdict is new.
+    if (row) follow(append(row));
     store.state = state;
     numbers();
     // Six hours need no drawing each second: nothing moves by a pixel.
