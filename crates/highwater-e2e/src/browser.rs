@@ -18,6 +18,8 @@ use crate::process::{Process, Program};
 use crate::{environment, wait};
 
 const REMEDY: &str = "Debian's packages chromium and chromium-driver have both; `.ci/run` installs them";
+/// Defines `$` for scripts.
+const FIND: &str = "const $ = (selector) => document.querySelector(selector);";
 /// As root in a container, and quiet: nothing is asked of the network but what a test asks.
 const FLAGS: [&str; 11] = [
     "--headless",
@@ -123,9 +125,10 @@ impl Tab<'_> {
         self.browser.ask("POST", "/url", Some(&json!({ "url": url })));
     }
 
-    /// What the body of a function returns in the page.
+    /// What the body of a function returns in the page. `$` finds an element in it by its selector.
     #[track_caller]
     pub fn run(&self, script: &str) -> Value {
+        let script = format!("{FIND} {script}");
         self.browser.ask("POST", "/execute/sync", Some(&json!({ "script": script, "args": [] })))
     }
 
@@ -133,7 +136,7 @@ impl Tab<'_> {
     #[track_caller]
     pub fn run_async(&self, script: &str) -> Value {
         let script = format!(
-            "const done = arguments[0]; (async () => {{ {script} }})().then(done, (error) => done(String(error)));"
+            "{FIND} const done = arguments[0]; (async () => {{ {script} }})().then(done, (error) => done(String(error)));"
         );
         self.browser.ask("POST", "/execute/async", Some(&json!({ "script": script, "args": [] })))
     }
@@ -156,7 +159,7 @@ impl Tab<'_> {
     #[track_caller]
     pub fn text(&self, selector: &str) -> String {
         let found = self.run(&format!(
-            "const found = document.querySelector({}); return found?.checkVisibility() ? found.innerText : '';",
+            "const found = $({}); return found?.checkVisibility() ? found.innerText : '';",
             json!(selector)
         ));
         // Figures and their units keep together.
@@ -166,7 +169,7 @@ impl Tab<'_> {
     /// The same of an element that is there for screen readers, or not shown at all.
     #[track_caller]
     pub fn text_of(&self, selector: &str) -> String {
-        let found = self.run(&format!("return document.querySelector({})?.textContent ?? '';", json!(selector)));
+        let found = self.run(&format!("return $({})?.textContent ?? '';", json!(selector)));
         found.as_str().unwrap().replace(['\u{a0}', '\u{202f}'], " ")
     }
 
@@ -194,14 +197,21 @@ impl Tab<'_> {
     #[track_caller]
     pub fn drag(&self, selector: &str, from: f64, to: f64) {
         let place = self.run(&format!(
-            "const element = document.querySelector({}); element.scrollIntoView({{ block: 'center' }});
-             const {{ left, top, width, height }} = element.getBoundingClientRect(); return [left, top + height / 2, width];",
+            "const element = $({}); element.scrollIntoView({{ block: 'center' }});
+             const {{ left, top, width, height }} = element.getBoundingClientRect();
+             return [left, top + height / 2, width];",
             json!(selector)
         ));
         let number = |index: usize| place[index].as_f64().unwrap();
-        let at = |share: f64| json!({ "type": "pointerMove", "duration": 100, "x": (number(0) + number(2) * share) as i64, "y": number(1) as i64 });
-        let steps = json!([at(from), { "type": "pointerDown", "button": 0 }, at(f64::midpoint(from, to)), at(to), { "type": "pointerUp", "button": 0 }]);
-        let actions = json!({ "actions": [{ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": steps }] });
+        let at = |share: f64| {
+            let (x, y) = ((number(0) + number(2) * share) as i64, number(1) as i64);
+            json!({ "type": "pointerMove", "duration": 100, "x": x, "y": y })
+        };
+        let [down, up] = ["pointerDown", "pointerUp"].map(|kind| json!({ "type": kind, "button": 0 }));
+        let steps = [at(from), down, at(f64::midpoint(from, to)), at(to), up];
+        let mouse =
+            json!({ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": steps });
+        let actions = json!({ "actions": [mouse] });
         self.browser.ask("POST", "/actions", Some(&actions));
     }
 
@@ -216,7 +226,8 @@ impl Tab<'_> {
     /// What the user asks of all pages: a dark one, little motion.
     #[track_caller]
     pub fn prefer(&self, scheme: &str, motion: &str) {
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }, { "name": "prefers-reduced-motion", "value": motion }]);
+        let wishes = [("prefers-color-scheme", scheme), ("prefers-reduced-motion", motion)];
+        let features = wishes.map(|(name, value)| json!({ "name": name, "value": value }));
         self.command("Emulation.setEmulatedMedia", &json!({ "features": features }));
     }
 

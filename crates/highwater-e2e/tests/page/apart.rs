@@ -7,7 +7,7 @@ use highwater_e2e::folder::Folder;
 use highwater_e2e::{MIB, http};
 use serde_json::{Value, json};
 
-use super::{UNSENT, allocate, demo, keep, mib, open, page};
+use super::{NEWEST, UNSENT, allocate, demo, keep, mib, number, open, page};
 
 #[test]
 fn the_export_shows_the_same_numbers_from_a_file_without_a_network() {
@@ -44,7 +44,7 @@ fn the_export_shows_the_same_numbers_from_a_file_without_a_network() {
     assert!(tab.text("#link-text").starts_with("Saved "), "{}", tab.text("#link-text"));
     assert!(tab.run("return document.querySelectorAll('canvas').length;").as_u64().unwrap() >= 3);
     tab.press("5");
-    tab.wait_until("the charts still answer", "document.querySelector('#windows input:checked').value === '21600'");
+    tab.wait_until("the charts still answer", "$('#windows input:checked').value === '21600'");
     assert_eq!(tab.run("return performance.getEntriesByType('resource').map((each) => each.name);"), json!([]));
     assert_eq!(tab.log(), Vec::<String>::new());
     keep(&tab, "export");
@@ -56,14 +56,20 @@ fn nothing_comes_from_elsewhere_and_nothing_foreign_runs() {
     let browser = Browser::shared();
     let tab = browser.tab();
     open(&tab, &demo);
-    let foreign = tab.run("return performance.getEntriesByType('resource').map((each) => each.name).filter((name) => !name.startsWith(location.origin));");
+    let foreign = tab.run(
+        "const names = performance.getEntriesByType('resource').map((each) => each.name); \
+         return names.filter((name) => !name.startsWith(location.origin));",
+    );
     assert_eq!(foreign, json!([]));
     let loaded = tab.run("return performance.getEntriesByType('resource').length;");
     assert!(loaded.as_u64().unwrap() >= 4, "{loaded}");
     assert_eq!(tab.log(), Vec::<String>::new(), "the browser complains");
 
-    tab.run("const script = document.createElement('script'); script.textContent = 'window.ran = true;'; document.body.append(script); \
-             document.body.insertAdjacentHTML('beforeend', '<img src=\"nowhere.png\" onerror=\"window.ran = true\">');");
+    tab.run(
+        "const script = document.createElement('script'); script.textContent = 'window.ran = true;'; \
+             document.body.append(script); \
+             document.body.insertAdjacentHTML('beforeend', '<img src=\"nowhere.png\" onerror=\"window.ran = true\">');",
+    );
     let asked = tab.run_async("return fetch('http://127.0.0.1:9/').then(() => 'answered', () => 'refused');");
     assert_eq!((tab.run("return window.ran ?? false;"), asked), (json!(false), json!("refused")));
     let complaints = tab.log().join("\n");
@@ -79,18 +85,17 @@ fn a_service_that_is_gone_is_said_and_its_successor_is_found() {
     let tab = browser.tab();
     open(&tab, &first);
     let pid = first.process().id();
-    tab.wait_until(
-        "it is this process",
-        &format!("document.querySelector('#instance').textContent.includes('pid {pid}')"),
-    );
+    tab.wait_until("it is this process", &format!("$('#instance').textContent.includes('pid {pid}')"));
     let address = page(&first).trim_start_matches("http://").trim_end_matches('/').to_owned();
     drop(first);
-    tab.wait_until("its end is said", "document.querySelector('#verdict-title').textContent === 'No answer' && document.querySelector('#link').dataset.state === 'away'");
+    tab.wait_until("its end is said", "$('#verdict-title').textContent === 'No answer'");
+    assert_eq!(tab.text("#link-text"), "No answer, trying again");
     keep(&tab, "gone");
 
     let second = highwater_e2e::demo::Demo::start(None, &[UNSENT, ("HIGHWATER_PAGE", &address)]);
     let pid = second.process().id();
-    tab.wait_until("the next process is there", &format!("document.querySelector('#instance').textContent.includes('pid {pid}') && document.querySelector('#verdict-title').textContent !== 'No answer'"));
+    tab.wait_until("the next process is there", &format!("$('#instance').textContent.includes('pid {pid}')"));
+    tab.wait_until("and gives its own verdict", "$('#verdict-title').textContent !== 'No answer'");
     assert_eq!(tab.text("#link-text"), "Live");
 }
 
@@ -107,11 +112,10 @@ fn beyond_this_machine_the_page_asks_for_its_token_once() {
     tab.log();
     tab.open(&format!("{url}?token={TOKEN}"));
     tab.wait_until("the page is there", super::FILLED);
-    tab.wait_until("its stream too", "document.querySelector('#link').dataset.state === 'live'");
+    tab.wait_until("its stream too", "$('#link').dataset.state === 'live'");
     assert_eq!(tab.run("return location.href;"), url, "the token stays in the address");
     assert_eq!(tab.run("return document.cookie;"), "", "a script can read the cookie");
-    let rows = "Number(document.querySelector('#timeline').getAttribute('aria-valuemax'))";
-    let now = tab.run(&format!("return {rows};")).as_f64().unwrap();
-    tab.wait_until("rows come", &format!("{rows} > {now}"));
+    let now = number(&tab, NEWEST);
+    tab.wait_until("rows come", &format!("{NEWEST} > {now}"));
     assert_eq!(tab.log(), Vec::<String>::new());
 }

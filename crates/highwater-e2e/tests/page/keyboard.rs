@@ -2,7 +2,7 @@
 
 use highwater_e2e::browser::{Browser, Tab, key};
 
-use super::{demo, open};
+use super::{NEWEST, demo, number, open};
 
 /// Moves the focus on until it is on what `selector` finds.
 #[track_caller]
@@ -44,42 +44,38 @@ fn the_keyboard_reaches_all_that_the_pointer_does() {
     tab_to(&tab, "#timeline");
     tab.press(key::LEFT);
     tab.press(key::LEFT);
-    let read = tab.run("return document.querySelector('#timeline').getAttribute('aria-valuetext');");
+    let read = tab.run("return $('#timeline').getAttribute('aria-valuetext');");
     assert!(read.as_str().unwrap().contains("heapUsed "), "{read}");
     tab.press(key::HOME);
     tab.press("a");
-    tab.wait_until("A is set where the cursor is", "document.querySelector('#marks thead').textContent.includes('A ')");
+    tab.wait_until("A is set where the cursor is", "$('#marks thead').textContent.includes('A ')");
     tab.press(key::ESCAPE);
     tab.press("b");
-    tab.wait_until("B is set, now", "document.querySelector('#marks thead').textContent.includes('B ')");
+    tab.wait_until("B is set, now", "$('#marks thead').textContent.includes('B ')");
     tab.press("x");
-    tab.wait_until("both are gone", "document.querySelector('#clear').disabled");
+    tab.wait_until("both are gone", "$('#clear').disabled");
 
     tab.press("+");
-    tab.wait_until("it is zoomed", "!document.querySelector('#reset').hidden");
+    tab.wait_until("it is zoomed", "!$('#reset').hidden");
     tab.press("0");
-    tab.wait_until("it is not", "document.querySelector('#reset').hidden");
+    tab.wait_until("it is not", "$('#reset').hidden");
     tab.press("3");
-    tab.wait_until("15 minutes are chosen", "document.querySelector('#windows input:checked').value === '900'");
+    tab.wait_until("15 minutes are chosen", "$('#windows input:checked').value === '900'");
     tab.press("p");
-    tab.wait_until("it is paused", "document.querySelector('#pause').getAttribute('aria-pressed') === 'true'");
+    tab.wait_until("it is paused", "$('#pause').getAttribute('aria-pressed') === 'true'");
     tab.press("p");
 
     tab.press("?");
-    tab.wait_until("the help is there", "document.querySelector('#help').open");
+    tab.wait_until("the help is there", "$('#help').open");
     tab.press("p");
-    assert_eq!(
-        tab.run("return document.querySelector('#pause').getAttribute('aria-pressed');"),
-        "false",
-        "a key reached below the help"
-    );
+    assert_eq!(tab.run("return $('#pause').getAttribute('aria-pressed');"), "false", "a key reached below the help");
     tab.press(key::ESCAPE);
-    tab.wait_until("it is closed", "!document.querySelector('#help').open");
+    tab.wait_until("it is closed", "!$('#help').open");
 
     // Single keys can be turned off: a voice that dictates says many.
-    tab.run("document.querySelector('#keys-on').click();");
+    tab.run("$('#keys-on').click();");
     tab.press("p");
-    assert_eq!(tab.run("return document.querySelector('#pause').getAttribute('aria-pressed');"), "false");
+    assert_eq!(tab.run("return $('#pause').getAttribute('aria-pressed');"), "false");
 }
 
 #[test]
@@ -88,12 +84,14 @@ fn the_verdict_is_spoken_when_it_changes_and_only_then() {
     let browser = Browser::shared();
     let tab = browser.tab();
     open(&tab, &demo);
-    tab.run("window.spoken = []; new MutationObserver(() => spoken.push(document.querySelector('#say-verdict').textContent)) \
-             .observe(document.querySelector('#say-verdict'), { childList: true, characterData: true, subtree: true });");
+    tab.run(
+        "window.spoken = []; \
+             new MutationObserver(() => spoken.push($('#say-verdict').textContent)) \
+             .observe($('#say-verdict'), { childList: true, characterData: true, subtree: true });",
+    );
     let first = tab.text_of("#verdict-title");
-    let rows = "Number(document.querySelector('#timeline').getAttribute('aria-valuemax'))";
-    let now = tab.run(&format!("return {rows};")).as_f64().unwrap();
-    tab.wait_until("three more rows have come", &format!("{rows} >= {now} + 3"));
+    let now = number(&tab, NEWEST);
+    tab.wait_until("three more rows have come", &format!("{NEWEST} >= {now} + 3"));
     if tab.text_of("#verdict-title") == first {
         assert_eq!(tab.run("return spoken.length;"), 0, "{}", tab.run("return spoken;"));
     }

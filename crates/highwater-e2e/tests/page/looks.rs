@@ -3,13 +3,13 @@
 use highwater_e2e::MIB;
 use highwater_e2e::browser::{Browser, Tab};
 
-use super::{TIGHT, demo, keep, open};
+use super::{TIGHT, demo, keep, number, open};
 
 /// How bright the page's ground is, from 0 to 255.
 #[track_caller]
 fn ground(tab: &Tab<'_>) -> f64 {
-    let numbers = tab.run("return getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).slice(0, 3).reduce((sum, each) => sum + Number(each), 0) / 3;");
-    numbers.as_f64().unwrap()
+    let parts = "getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).slice(0, 3)";
+    number(tab, &format!("{parts}.reduce((sum, each) => sum + Number(each), 0) / 3"))
 }
 
 #[test]
@@ -40,12 +40,14 @@ fn a_phone_shows_all_of_it_without_scrolling_sideways() {
     let tab = browser.tab();
     tab.resize(360, 740, 1);
     open(&tab, &demo);
-    tab.wait_until("the functions are there", "document.querySelector('#captures code')");
+    tab.wait_until("the functions are there", "$('#captures code')");
     tab.press("ab");
     tab.run("document.querySelectorAll('details').forEach((each) => { each.open = true; });");
-    tab.wait_until("the table of the timeline is there", "document.querySelector('#timeline-table td')");
+    tab.wait_until("the table of the timeline is there", "$('#timeline-table td')");
     let wide = tab.run(
-        "const beyond = [...document.querySelectorAll('main *, header *, footer *')].filter((each) => each.checkVisibility() && !each.closest('.scroll, .hidden, .shapes, .u-wrap') && each.getBoundingClientRect().right > 360.5); \
+        "const is = (each) => each.checkVisibility() && !each.closest('.scroll, .hidden, .shapes, .u-wrap') \
+             && each.getBoundingClientRect().right > 360.5; \
+         const beyond = [...document.querySelectorAll('main *, header *, footer *')].filter(is); \
          return [document.documentElement.scrollWidth, ...beyond.map((each) => each.outerHTML.slice(0, 80))];",
     );
     assert_eq!(wide, serde_json::json!([360]));

@@ -16,7 +16,9 @@ use std::path::Path;
 
 use highwater_e2e::browser::Tab;
 use highwater_e2e::demo::Demo;
-use highwater_e2e::wait;
+use highwater_e2e::folder::Folder;
+use highwater_e2e::{http, wait};
+use serde_json::Value;
 
 mod access;
 mod apart;
@@ -33,8 +35,14 @@ const PAGE: (&str, &str) = ("HIGHWATER_PAGE", "127.0.0.1:0");
 const TIGHT: [(&str, &str); 3] =
     [("HIGHWATER_LIMIT", "128MiB"), ("HIGHWATER_HOLD_ELEVATED", "0s"), ("HIGHWATER_HOLD_HIGH", "0s")];
 /// The verdict and the four numbers are there.
-const FILLED: &str = "document.querySelector('#verdict-title').textContent !== 'Reading memory' \
-                      && ['resident', 'allocated', 'external', 'rss'].every((key) => /^\\d/.test(document.querySelector('#n-' + key).textContent))";
+const FILLED: &str = "$('#verdict-title').textContent !== 'Reading memory' \
+                      && ['resident', 'allocated', 'external', 'rss'] \
+                          .every((key) => /^\\d/.test($('#n-' + key).textContent))";
+/// The second of the newest row that the charts show.
+const NEWEST: &str = "Number($('#timeline').getAttribute('aria-valuemax'))";
+/// How many seconds they show.
+const SPAN: &str =
+    "(Number($('#timeline').getAttribute('aria-valuemax')) - Number($('#timeline').getAttribute('aria-valuemin')))";
 
 /// A demo with a page, which sends nothing.
 #[track_caller]
@@ -60,12 +68,30 @@ fn open(tab: &Tab<'_>, demo: &Demo) {
     tab.wait_until("the page shows the four numbers", FILLED);
 }
 
+/// Saves the page of `demo` with another snapshot than its own; returns the address of the file.
+#[track_caller]
+fn saved(demo: &Demo, folder: &Folder, snapshot: &Value) -> String {
+    let export = http::get(&format!("{}export.html", page(demo))).unwrap().body;
+    let (before, rest) = export.split_once("id=\"snapshot\">").unwrap();
+    let (_, after) = rest.split_once("</script>").unwrap();
+    let file = folder.path().join("highwater.html");
+    fs::write(&file, format!("{before}id=\"snapshot\">{snapshot}</script>{after}")).unwrap();
+    format!("file://{}", file.display())
+}
+
 /// The demo holds so many MiB more.
 #[track_caller]
 fn allocate(demo: &Demo, count: u32) {
     for _ in 0..count {
         assert_eq!(demo.get("/allocate").status, 200);
     }
+}
+
+/// The value of an expression in the page.
+#[track_caller]
+fn number(tab: &Tab<'_>, expression: &str) -> f64 {
+    let value = tab.run(&format!("return {expression};"));
+    value.as_f64().unwrap_or_else(|| panic!("{expression} is no number: {value}"))
 }
 
 /// "83.6 MiB" as MiB.
@@ -87,7 +113,7 @@ fn mib(text: &str) -> f64 {
 /// The expression for the number that a card shows, in MiB.
 fn shown(key: &str) -> String {
     format!(
-        "(parseFloat(document.querySelector('#n-{key}').textContent) * ({{ KiB: 1 / 1024, MiB: 1, GiB: 1024 }})[document.querySelector('#n-{key} small')?.textContent])"
+        "parseFloat($('#n-{key}').textContent) * ({{ KiB: 1 / 1024, MiB: 1, GiB: 1024 }})[$('#n-{key} small')?.textContent]"
     )
 }
 

@@ -24,7 +24,7 @@ fn of_a_leak_in_light_and_dark() {
         demo.get(if count % 5 == 0 { "/buffer" } else { "/allocate" });
         count == 410
     });
-    tab.wait_until("the episode is there", "document.querySelector('#episodes h3')");
+    tab.wait_until("the episode is there", "$('#episodes h3')");
     for scheme in ["light", "dark"] {
         tab.prefer(scheme, "reduce");
         tab.run_async("await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));");
