@@ -734,9 +734,9 @@ function drawMarks(plot) {
     write(ctx, text, place, top - 3 * ratio, colour(name), "center");
   };
   ctx.save();
-  for (const event of store.events) line(event.time, SEVERITIES[event.severity] ?? "info", GLYPHS[event.name] ?? "·", [1, 3]);
-  free = 0;
-  for (const [name, mark] of Object.entries(marks)) if (mark) line(mark.time, "ink", name.toUpperCase(), []);
+  const signs = store.events.map((event) => [event.time, SEVERITIES[event.severity] ?? "info", GLYPHS[event.name] ?? "·", [1, 3]]);
+  for (const [name, mark] of Object.entries(marks)) if (mark) signs.push([mark.time, "ink", name.toUpperCase(), []]);
+  for (const sign of signs.sort(([one], [other]) => one - other)) line(...sign);
   ctx.restore();
 }
 
@@ -840,10 +840,10 @@ const NO_ALLOCATOR = {
 
 /** The four numbers, and how they moved in the time that is shown. */
 function trends() {
-  const { sample = {}, allocator } = store.state;
+  const { sample = {}, allocator } = store.state, [min] = range();
   for (const key of ["resident", "allocated", "external", "rss"]) {
     const number = $(`n-${key}`), value = sample[key];
-    const rows = (cut[key] ?? []).map((each, index) => [cut.time[index], each]).filter(([, each]) => each !== null);
+    const rows = (cut[key] ?? []).map((each, index) => [cut.time[index], each]).filter(([time, each]) => each !== null && time >= min);
     const [first, last] = [rows[0], rows.at(-1)];
     number.classList.toggle("none", !known(value));
     if (known(value)) {
