@@ -469,12 +469,12 @@ function limits() {
 
 /** Told apart by dash and width as well as by colour. */
 const LINES = [
-  { key: "used", label: "used", colour: "used", below: "used-below", width: 2.5, dash: [] },
-  { key: "rss", label: "rss", colour: "rss", width: 1.5, dash: [9, 4] },
-  { key: "resident", label: "heapTotal", colour: "resident", width: 1.5, dash: [4, 3] },
-  { key: "allocated", label: "heapUsed", colour: "allocated", width: 1.5, dash: [] },
-  { key: "external", label: "external", colour: "external", width: 2, dash: [2, 3] },
-  { key: "limit", label: "limit", colour: "bad", width: 1.5, dash: [12, 3, 2, 3] },
+  { key: "used", label: "used", define: "used", colour: "used", below: "used-below", width: 2.5, dash: [] },
+  { key: "rss", label: "rss", define: "rss", colour: "rss", width: 1.5, dash: [9, 4] },
+  { key: "resident", label: "heapTotal", define: "heap-total", colour: "resident", width: 1.5, dash: [4, 3] },
+  { key: "allocated", label: "heapUsed", define: "heap-used", colour: "allocated", width: 1.5, dash: [] },
+  { key: "external", label: "external", define: "external", colour: "external", width: 2, dash: [2, 3] },
+  { key: "limit", label: "limit", define: "limit", colour: "bad", width: 1.5, dash: [12, 3, 2, 3] },
 ];
 const STALLS = [
   { key: "pressure_some", label: "some", colour: "stall-some", width: 1.5, dash: [] },
@@ -577,8 +577,8 @@ function buildCharts() {
     const stroke = { d: "M0 4h26", "stroke-width": line.width + 0.5, "stroke-dasharray": line.dash.join(" ") || "none" };
     const swatch = shape("svg", { viewBox: "0 0 26 8", "aria-hidden": "true" }, shape("path", stroke));
     swatch.style.stroke = `var(--${line.colour})`;
-    const button = make("button", { type: "button", className: "line", "aria-pressed": "true" },
-      swatch, make("span", {}, line.label), make("b"));
+    const about = { "aria-pressed": "true", "aria-describedby": `def-${line.define}` };
+    const button = make("button", { type: "button", className: "line", ...about }, swatch, make("span", {}, line.label), make("b"));
     button.addEventListener("click", () => {
       const show = view.hidden.has(line.key);
       if (show) view.hidden.delete(line.key); else view.hidden.add(line.key);
@@ -1200,7 +1200,7 @@ function hideTip() {
 
 function definitions() {
   for (const word of document.querySelectorAll("[data-term]")) word.setAttribute("aria-describedby", `def-${word.dataset.term}`);
-  const word = (event) => event.target.closest?.(".term");
+  const word = (event) => event.target.closest?.("[aria-describedby^=def-]");
   const leave = () => { clearTimeout(tipTimer); tipTimer = setTimeout(hideTip, 200); };
   document.addEventListener("pointerover", (event) => {
     if (word(event)) showTip(word(event)); else if (event.target.id === "tip") clearTimeout(tipTimer);
