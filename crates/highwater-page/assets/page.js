@@ -578,7 +578,8 @@ function buildCharts() {
     const swatch = shape("svg", { viewBox: "0 0 26 8", "aria-hidden": "true" }, shape("path", stroke));
     swatch.style.stroke = `var(--${line.colour})`;
     const about = { "aria-pressed": "true", "aria-describedby": `def-${line.define}` };
-    const button = make("button", { type: "button", className: "line", ...about }, swatch, make("span", {}, line.label), make("b"));
+    const button = make("button", { type: "button", className: "line", ...about },
+      swatch, make("span", {}, line.label), make("b"));
     button.addEventListener("click", () => {
       const show = view.hidden.has(line.key);
       if (show) view.hidden.delete(line.key); else view.hidden.add(line.key);
