@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::builder::Exits;
 use crate::config::Config;
+use crate::delivery::Target;
 use crate::shared::Shared;
-use crate::startup::Target;
 
 pub(super) fn exits(_: &Config, _: &Arc<Shared>) -> Exits {
-    Exits { host: None, own: None, own_ids: true, target: Target::None }
+    Exits { host: None, own: None, own_ids: true, target: Target::NotBuiltIn }
 }
