@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use highwater::{Agent, Ended, Level};
+use highwater::{Agent, Ended, Exposition, Level};
 
 highwater::jemalloc!();
 
@@ -41,6 +41,7 @@ fn hurried(agent: Agent) {
     let agent = thread::scope(|scope| {
         for user in [
             || drop(highwater::start().status()),
+            || drop(highwater::start().render_prometheus(Exposition::OpenMetrics)),
             || {
                 highwater::start().sample();
             },
@@ -80,6 +81,7 @@ fn hurried(agent: Agent) {
 fn use_what_is_inherited(inherited: Agent, number: u32) {
     let clock = Instant::now();
     assert!(inherited.status().sample.is_none(), "nothing is known of the child");
+    assert_eq!(inherited.render_prometheus(Exposition::Text), "", "the numbers are the parent's");
     assert_eq!(inherited.sample().process.threads, Some(1), "the child itself is read");
     inherited.on_event(|_| ());
     let pressure = inherited.pressure();

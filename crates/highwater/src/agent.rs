@@ -18,6 +18,7 @@ use crate::identity::EpisodeHandle;
 use crate::latest::Snapshot;
 use crate::outlet::Subscriptions;
 use crate::pressure::Pressure;
+use crate::prometheus::{Exposed, Exposition};
 use crate::shared::Shared;
 use crate::status::{OpenEpisode, Status};
 use crate::watch::REFRESH;
@@ -29,7 +30,7 @@ use crate::watch::REFRESH;
 ///
 /// A child has none of its parent's threads: what it inherits is an agent that does not run there. It knows nothing
 /// ([`status`](Self::status)), reads the child itself ([`sample`](Self::sample)), hears no events, and has nothing to
-/// deliver: [`shutdown`](Self::shutdown) and drop return at once. None of this waits for a lock, which a thread of the parent may
+/// deliver: [`shutdown`](Self::shutdown) and drop return at once. Its page for Prometheus is empty. None of this waits for a lock, which a thread of the parent may
 /// have held at the fork, and nothing is sent twice. [`crate::start`] in the child starts an agent of the child's own, with
 /// a `service.instance.id` of its own unless the environment names one for all. So a server that forks its workers calls
 /// it in each of them. A region counts on in both, as its memory is mapped in both.
@@ -43,6 +44,7 @@ struct Inner {
     options: Options,
     allocator: AllocatorKind,
     subscriptions: Subscriptions,
+    exposed: Exposed,
     /// Opened by the first reading on demand: the watch thread has its own.
     on_demand: PerProcess<Mutex<OnDemand>>,
     threads: Mutex<Option<Threads>>,
@@ -137,6 +139,27 @@ impl Agent {
         self.0.shared.regions.region(name)
     }
 
+    /// The metrics that are exported (`HIGHWATER_METRICS`) as a page for Prometheus to scrape, of the last sample that was
+    /// judged; it reads nothing anew. Whether they also go out by OTLP makes no difference.
+    ///
+    /// Names, labels and types are those that Prometheus gives to them where they come by OTLP; `target_info` has the
+    /// resource. Numbers that are unknown are absent; where no sample is younger than 30 seconds, all are. One lock for the time of a
+    /// copy, as in [`status`](Self::status), and the text.
+    ///
+    /// ```
+    /// use highwater::{Agent, Exposition};
+    ///
+    /// /// What `GET /metrics` answers: the content type and the body.
+    /// fn metrics(agent: &Agent, accept: &str) -> (&'static str, String) {
+    ///     let format = Exposition::from_accept(accept);
+    ///     (format.content_type(), agent.render_prometheus(format))
+    /// }
+    /// ```
+    pub fn render_prometheus(&self, format: Exposition) -> String {
+        let shared = &self.0.shared;
+        self.0.exposed.render(shared, shared.clock.now(), format)
+    }
+
     /// Calls `callback` with each event from now on, on the agent's own thread for that.
     ///
     /// A callback may take its time: it delays other callbacks and the service's log, never sampling, judgement or what the
@@ -208,10 +231,20 @@ impl Agent {
         options: Options,
         allocator: AllocatorKind,
         subscriptions: Subscriptions,
+        exposed: Exposed,
         threads: Threads,
     ) -> Self {
         let (on_demand, threads) = (PerProcess::new(), Mutex::new(Some(threads)));
-        Self(Arc::new(Inner { shared, options, allocator, subscriptions, on_demand, threads, disabled: false }))
+        Self(Arc::new(Inner {
+            shared,
+            options,
+            allocator,
+            subscriptions,
+            exposed,
+            on_demand,
+            threads,
+            disabled: false,
+        }))
     }
 
     /// The agent that runs in this process.
@@ -244,6 +277,7 @@ impl Inner {
             options,
             allocator,
             subscriptions: Subscriptions::closed(),
+            exposed: Exposed::default(),
             on_demand: PerProcess::new(),
             threads: Mutex::new(None),
             disabled,

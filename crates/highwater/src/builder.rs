@@ -24,6 +24,7 @@ use crate::latest::Snapshot;
 use crate::otel;
 use crate::outlet::{Callbacks, Handed, Log, Outlet, Queue, Silent, Subscriptions};
 use crate::pressure::{Publisher, Wakes};
+use crate::prometheus::Exposed;
 use crate::record::Recording;
 use crate::report::Report;
 use crate::shared::Shared;
@@ -423,6 +424,7 @@ impl Builder {
         };
         let (capturer, ask) = capturing.unzip();
 
+        let resource = otel::resource_of(&config);
         let (waiter, stop) = waiter();
         let watch = Watch {
             // What cannot be read at the start is told with the first sample.
@@ -449,6 +451,7 @@ impl Builder {
             options,
             allocator,
             subscriptions,
+            Exposed::new(config.metrics, resource),
             Threads { stop: Some(stop), finished, of_host, ask },
         ))
     }

@@ -11,7 +11,7 @@ use super::*;
 use crate::capture::CaptureCounts;
 
 /// A snapshot in which everything is known.
-fn full() -> Snapshot {
+pub(crate) fn full() -> Snapshot {
     let some = |n| Some(Bytes::mib(n));
     let sample = Sample {
         used: some(100),
