@@ -20,7 +20,7 @@ use crate::shared::Shared;
 use crate::telemetry::Selection;
 
 mod exposition;
-mod names;
+pub(crate) mod names;
 mod page;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,12 @@ pub(super) fn family(metric: &Metric) -> (String, Option<&'static str>) {
     (name, unit)
 }
 
+/// The name of its series.
+pub(crate) fn series(metric: &Metric) -> String {
+    let (family, _) = family(metric);
+    if metric.kind == Kind::Counter { family + "_total" } else { family }
+}
+
 /// What units are called; those in braces only say what is counted.
 fn unit(metric: &Metric) -> Option<&'static str> {
     match metric.unit {

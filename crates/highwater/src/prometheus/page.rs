@@ -32,10 +32,8 @@ impl Page {
     /// One metric with all its points; nothing where it has none.
     pub(super) fn family(&mut self, metric: &Metric, reading: &Reading<'_>) {
         let (family, unit) = names::family(metric);
-        let (kind, sample) = match metric.kind {
-            Kind::Amount | Kind::Gauge => ("gauge", family.clone()),
-            Kind::Counter => ("counter", format!("{family}_total")),
-        };
+        let sample = names::series(metric);
+        let kind = if metric.kind == Kind::Counter { "counter" } else { "gauge" };
         let family = match self.format {
             Exposition::Text => &sample,
             Exposition::OpenMetrics => &family,

@@ -9,7 +9,7 @@ use super::*;
 use crate::identity::ProcessId;
 use crate::latest::Snapshot;
 use crate::telemetry::tests::full;
-use crate::telemetry::{Kind, METRICS, Metric, Set};
+use crate::telemetry::{METRICS, Metric, Set};
 
 const FORMATS: [Exposition; 2] = [Exposition::Text, Exposition::OpenMetrics];
 
@@ -87,11 +87,7 @@ fn the_selected_metrics_are_there_and_no_others() {
             check(&text, format).unwrap().into_keys().map(|series| series.name).collect()
         };
         let of = |selected: fn(&&Metric) -> bool| -> BTreeSet<String> {
-            let sample = |metric: &Metric| {
-                let total = if metric.kind == Kind::Counter { "_total" } else { "" };
-                names::family(metric).0 + total
-            };
-            METRICS.iter().filter(selected).map(sample).chain(["target_info".to_owned()]).collect()
+            METRICS.iter().filter(selected).map(names::series).chain(["target_info".to_owned()]).collect()
         };
         assert_eq!(names("all"), of(|_| true));
         assert_eq!(names("core"), of(|metric| metric.set != Set::All));
