@@ -235,4 +235,43 @@ mod tests {
         assert_eq!(next["seq"], keeper.feed.last());
         assert_eq!(next["state"]["verdict"]["kind"], "stale");
     }
+
+    /// `cargo test --release -p highwater-page --lib costs -- --ignored --nocapture`
+    #[test]
+    #[ignore = "prints what is in docs/figures.md"]
+    fn costs() {
+        use highwater::model::{Limit, LimitSource, Process, SinceStart};
+        use highwater::{Bytes as Amount, Level, Sample};
+
+        let keeper = keeper();
+        for second in 0..30_000 {
+            let amount = |share: u64| Some(Amount::new(400_000_000 + second * 1_000 * share));
+            let process =
+                Process { rss: amount(3), anon: amount(2), file: amount(1), shmem: amount(1), ..Process::default() };
+            let limit = Some(Limit { bytes: Amount::gib(1), source: LimitSource::Config, scope: 0 });
+            let sample =
+                Sample { at: SinceStart::from_secs(second), used: amount(3), limit, process, ..Sample::default() };
+            keeper.kept().history.push(Row::of(&sample, Level::Normal, None));
+        }
+        keeper.see();
+        let mean = |what: &str, times: u32, of: &mut dyn FnMut()| {
+            let clock = tokio::time::Instant::now();
+            (0..times).for_each(|_| of());
+            println!("{what}: {:.1} us", clock.elapsed().as_secs_f64() * 1e6 / f64::from(times));
+        };
+        mean("a snapshot of six hours", 100, &mut || {
+            keeper.kept().snapshot = None;
+            keeper.snapshot();
+        });
+        println!("its size: {} bytes", keeper.snapshot().len());
+        mean("the same again, before the next row", 100_000, &mut || drop(keeper.snapshot()));
+        let reader = keeper.feed.read(None);
+        mean("a message", 1_000, &mut || {
+            keeper.kept().silent = NEWS_APART;
+            keeper.look();
+        });
+        drop(reader);
+        keeper.kept().unseen = LOOKS_KEPT;
+        mean("a look while nobody does", 100_000, &mut || keeper.look());
+    }
 }

@@ -47,6 +47,7 @@ mod keeper;
 mod live;
 mod mount;
 mod mounted;
+mod pace;
 mod page;
 mod parts;
 mod process;

@@ -5,8 +5,8 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -45,8 +45,8 @@ pub struct Page {
 struct Running {
     keeper: Arc<Keeper>,
     stop: Arc<Notify>,
-    /// Closes when the thread has ended.
-    ended: Receiver<()>,
+    /// Closes when the thread has ended. Behind a lock, so that a page can be shared.
+    ended: Mutex<Receiver<()>>,
     address: Option<SocketAddr>,
 }
 
@@ -97,7 +97,7 @@ impl Drop for Page {
         running.keeper.feed.end();
         running.stop.notify_one();
         // An error is that it has ended.
-        let _ = running.ended.recv_timeout(END);
+        let _ = running.ended.into_inner().unwrap_or_else(PoisonError::into_inner).recv_timeout(END);
     }
 }
 
@@ -203,7 +203,10 @@ impl Builder {
         let named = thread::Builder::new().name("highwater-page".to_owned());
         named.spawn(move || thread.run(&say, end)).map_err(StartError::Thread)?;
         let address = said.recv().unwrap_or_else(|_| Err(StartError::Thread(io::ErrorKind::Other.into())))?;
-        Ok(Page { process: ProcessId::current(), running: Some(Running { keeper, stop, ended, address }) })
+        Ok(Page {
+            process: ProcessId::current(),
+            running: Some(Running { keeper, stop, ended: Mutex::new(ended), address }),
+        })
     }
 }
 
@@ -237,7 +240,7 @@ impl Thread {
             };
             let cookie = format!("highwater_page_{}", bound.port());
             let gate = Gate { is_loopback: bound.ip().is_loopback(), hosts, token, cookie };
-            tokio::spawn(server::serve(listener, Arc::clone(&keeper), Arc::new(gate)));
+            tokio::spawn(server::serve(listener, Arc::clone(&keeper), gate));
             address = Some(bound);
         }
         tokio::spawn(async move {
@@ -287,7 +290,7 @@ impl fmt::Display for StartError {
                 write!(f, "cannot listen at {address}: {source} (HIGHWATER_PAGE names another address, or is off)")
             }
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
-            Self::Token(remedy) => write!(f, "{remedy}"),
+            Self::Token(remedy) => write!(f, "the page's token is {remedy}"),
             Self::Random(error) => write!(f, "cannot make a token: {error} (HIGHWATER_PAGE_TOKEN gives one)"),
         }
     }

@@ -6,7 +6,6 @@
 //! be in the way of those who come later.
 
 use std::convert::Infallible;
-use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,11 +22,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::body::Body;
 use crate::gate::Gate;
 use crate::keeper::Keeper;
+use crate::pace::Pace;
 use crate::routes::{self, Ask};
 use crate::timed::Timed;
 
 /// Connections at once: as many tabs as one browser opens to one server, ten times.
 pub(crate) const MOST_CONNECTIONS: usize = 64;
+/// Connections, and requests, that come at once and wait for nothing: fifty tabs that open together.
+const BURST: u32 = 512;
+/// Connections in a second after that.
+const ATTEMPTS: u32 = 1024;
+/// Requests in a second after that, over all connections.
+const REQUESTS: u32 = 256;
 /// For the head of a request, and between two requests of a connection.
 const HEAD: Duration = Duration::from_secs(10);
 /// The size of a head; cookies of other servers on the same host come with it.
@@ -57,13 +63,24 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// What all connections share.
+#[derive(Debug)]
+struct Server {
+    keeper: Arc<Keeper>,
+    gate: Gate,
+    requests: Pace,
+}
+
 /// Serves until it is dropped.
-pub(crate) async fn serve(listener: TcpListener, keeper: Arc<Keeper>, gate: Arc<Gate>) {
+pub(crate) async fn serve(listener: TcpListener, keeper: Arc<Keeper>, gate: Gate) {
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let attempts = Pace::new(BURST, ATTEMPTS);
+    let server = Arc::new(Server { keeper, gate, requests: Pace::new(BURST, REQUESTS) });
     loop {
+        attempts.turn().await;
         match listener.accept().await {
             Ok((stream, _)) => match Arc::clone(&room).try_acquire_owned() {
-                Ok(permit) => drop(tokio::spawn(connection(stream, Arc::clone(&keeper), Arc::clone(&gate), permit))),
+                Ok(permit) => drop(tokio::spawn(connection(stream, Arc::clone(&server), permit))),
                 Err(_) => drop(stream.try_write(BUSY)),
             },
             Err(error) if is_of_one(&error) => {}
@@ -78,10 +95,10 @@ fn is_of_one(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn connection(stream: TcpStream, keeper: Arc<Keeper>, gate: Arc<Gate>, permit: OwnedSemaphorePermit) {
+async fn connection(stream: TcpStream, server: Arc<Server>, permit: OwnedSemaphorePermit) {
     // Messages are small, and each is news.
     let _ = stream.set_nodelay(true);
-    let serve = service_fn(|request| ready(Ok::<_, Infallible>(answer(&keeper, &gate, &request))));
+    let serve = service_fn(|request| server.answer(request));
     let mut protocol = http1::Builder::new();
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES).max_headers(MOST_HEADERS);
     // What went wrong on one connection is its client's to know.
@@ -89,10 +106,16 @@ async fn connection(stream: TcpStream, keeper: Arc<Keeper>, gate: Arc<Gate>, per
     drop(permit);
 }
 
-fn answer(keeper: &Keeper, gate: &Gate, request: &Request<Incoming>) -> Response<Body> {
-    if let Err(refused) = gate.check(request.uri(), request.headers()) {
-        return *refused;
+impl Server {
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        self.requests.turn().await;
+        let (uri, headers) = (request.uri(), request.headers());
+        Ok(match self.gate.check(uri, headers) {
+            Err(refused) => *refused,
+            Ok(()) => {
+                let ask = Ask { method: request.method(), path: uri.path(), query: uri.query(), headers };
+                routes::answer(&self.keeper, ask)
+            }
+        })
     }
-    let (uri, headers) = (request.uri(), request.headers());
-    routes::answer(keeper, Ask { method: request.method(), path: uri.path(), query: uri.query(), headers })
 }

@@ -222,3 +222,17 @@ fn the_page_ends_with_its_guard() {
     let again = Page::builder(agent()).address(address).start().unwrap();
     assert_eq!(again.address(), Some(address), "the port is free at once");
 }
+
+#[test]
+fn it_starts_and_ends_inside_of_any_runtime_and_is_served_while_that_is_stuck() {
+    let current = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    for runtime in [&current, &multi] {
+        runtime.block_on(async {
+            let page = page();
+            // Blocks the executor, and is answered all the same.
+            assert_eq!(Connection::open(address(&page)).get("/api/snapshot").status, 200);
+            drop(page);
+        });
+    }
+}

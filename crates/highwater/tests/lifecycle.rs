@@ -233,3 +233,22 @@ fn a_reading_on_demand_counts_the_regions() {
     region.remove(highwater::Bytes::mib(1));
     assert_eq!(agent.sample().external, highwater::Bytes::mib(2));
 }
+
+#[test]
+fn an_observer_hears_what_was_told_before_it_came_keeps_no_agent_running_and_sees_its_end() {
+    let _alone = alone();
+    let (builder, events) = listening(raised());
+    let agent = builder.start().unwrap();
+    let begun = events.recv_timeout(PATIENCE).unwrap();
+    let observer = agent.observer();
+    let (sender, receiver) = channel();
+    let before = observer.follow(move |event| drop(sender.send(event.clone())));
+    assert_eq!(before.first().map(Event::uid), Some(begun.uid()));
+    assert!(observer.is_running() && !observer.resource().is_empty());
+    drop(agent);
+    assert!(!observer.is_running());
+    assert_eq!(receiver.recv_timeout(PATIENCE).map(|event| event.name()), Ok("highwater.memory.episode.ended"));
+    assert!(observer.status().sample.is_some(), "how things stood");
+    assert!(observer.follow(|_| ()).is_empty());
+    assert!(Agent::builder().start().is_ok(), "the first is gone");
+}
