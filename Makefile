@@ -180,6 +180,10 @@ race: peers ## Race to the limit: what is told before the kernel kills, and afte
 soak: peers ## Run the demo for two hours under changing load, beside a collector that is stopped and started
 	$(CARGO) bench -p highwater-e2e --bench soak
 
+.PHONY: pictures
+pictures: ## Take the README's pictures of the page again, while the demo leaks (needs Chromium and chromedriver)
+	$(CARGO) test -p highwater-e2e --test page -- --ignored --exact pictures::of_a_leak_in_light_and_dark
+
 .PHONY: peers
 peers: ## Build the real collector, Prometheus and Jaeger, once, into the user's cache folder
 	otel-collector/peers/build.sh

@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use highwater::{Agent, Ended, Level};
+use highwater::{Agent, Ended, Exposition, Level};
 use highwater_page::Page;
 
 highwater::jemalloc!();
@@ -43,6 +43,7 @@ fn hurried(agent: Agent) {
     let agent = thread::scope(|scope| {
         for user in [
             || drop(highwater::start().status()),
+            || drop(highwater::start().render_prometheus(Exposition::OpenMetrics)),
             || {
                 highwater::start().sample();
             },
@@ -87,6 +88,7 @@ fn use_what_is_inherited(inherited: Agent, page: Page, number: u32) {
     assert!(!observer.is_running() && observer.status().sample.is_none() && observer.follow(|_| ()).is_empty());
     drop(page);
     assert!(inherited.status().sample.is_none(), "nothing is known of the child");
+    assert_eq!(inherited.render_prometheus(Exposition::Text), "", "the numbers are the parent's");
     assert_eq!(inherited.sample().process.threads, Some(1), "the child itself is read");
     inherited.on_event(|_| ());
     let pressure = inherited.pressure();

@@ -14,7 +14,7 @@ use crate::{binary, environment, ports, wait};
 pub use collector::Collector;
 pub use jaeger::{Jaeger, Span, Trace};
 pub use lone::Lone;
-pub use prometheus::{Prometheus, Series};
+pub use prometheus::{Prometheus, Series, promtool};
 pub use written::{Point, Record};
 
 mod collector;
@@ -110,7 +110,7 @@ fn find() -> Result<PathBuf, String> {
         None => build()?,
     };
     let lacks = |program: &&str| !folder.join(program).is_file();
-    match ["otelcol", "prometheus", "jaeger"].into_iter().find(lacks) {
+    match ["otelcol", "prometheus", "promtool", "jaeger"].into_iter().find(lacks) {
         Some(program) => Err(format!("{} has no {program}", folder.display())),
         None => Ok(folder),
     }

@@ -34,7 +34,7 @@ const STEP: u64 = 2_000;
 pub(crate) struct Keeper {
     pub(crate) process: ProcessId,
     pub(crate) feed: Arc<Feed>,
-    observer: Observer,
+    pub(crate) observer: Observer,
     fixed: Fixed,
     kept: Mutex<Kept>,
 }

@@ -4,8 +4,9 @@
 //! nothing but GET and HEAD is answered.
 
 use bytes::Bytes;
+use highwater::Exposition;
 use http::header::{
-    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH,
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH,
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, REFERRER_POLICY, RETRY_AFTER, VARY,
     X_CONTENT_TYPE_OPTIONS,
 };
@@ -62,6 +63,7 @@ fn route(keeper: &Keeper, ask: Ask<'_>) -> Response<Body> {
         "/" | "" => assets::asset(assets::INDEX).map_or_else(not_found, |index| file(index, ask.headers)),
         "/api/snapshot" => kept_nowhere(JSON, [keeper.snapshot()]),
         "/api/live" => live(keeper, ask),
+        "/metrics" => metrics(keeper, ask.headers),
         "/export.json" => named(kept_nowhere(JSON, [keeper.snapshot()]), "attachment; filename=\"highwater.json\""),
         "/export.html" => {
             let snapshot = keeper.snapshot();
@@ -97,6 +99,13 @@ fn live(keeper: &Keeper, ask: Ask<'_>) -> Response<Body> {
     // A proxy that collects an answer before it passes it on would show nothing.
     set(&mut answer, HeaderName::from_static("x-accel-buffering"), "no");
     answer
+}
+
+/// The numbers for Prometheus, in the format that it asks for.
+fn metrics(keeper: &Keeper, headers: &HeaderMap) -> Response<Body> {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let format = Exposition::from_accept(accept);
+    kept_nowhere(format.content_type(), [Bytes::from(keeper.observer.render_prometheus(format))])
 }
 
 fn file(asset: &'static Asset, headers: &HeaderMap) -> Response<Body> {

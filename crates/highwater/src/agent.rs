@@ -19,6 +19,7 @@ use crate::finished::Finished;
 use crate::observer::{About, Observer};
 use crate::outlet::Subscriptions;
 use crate::pressure::Pressure;
+use crate::prometheus::Exposition;
 use crate::shared::Shared;
 use crate::status::Status;
 use crate::watch::REFRESH;
@@ -30,7 +31,7 @@ use crate::watch::REFRESH;
 ///
 /// A child has none of its parent's threads: what it inherits is an agent that does not run there. It knows nothing
 /// ([`status`](Self::status)), reads the child itself ([`sample`](Self::sample)), hears no events, and has nothing to
-/// deliver: [`shutdown`](Self::shutdown) and drop return at once. None of this waits for a lock, which a thread of the parent may
+/// deliver: [`shutdown`](Self::shutdown) and drop return at once. Its page for Prometheus is empty. None of this waits for a lock, which a thread of the parent may
 /// have held at the fork, and nothing is sent twice. [`crate::start`] in the child starts an agent of the child's own, with
 /// a `service.instance.id` of its own unless the environment names one for all. So a server that forks its workers calls
 /// it in each of them. A region counts on in both, as its memory is mapped in both.
@@ -126,6 +127,26 @@ impl Agent {
     /// ```
     pub fn region(&self, name: &str) -> Region {
         self.0.shared.regions.region(name)
+    }
+
+    /// The metrics that are exported (`HIGHWATER_METRICS`) as a page for Prometheus to scrape, of the last sample that was
+    /// judged; it reads nothing anew. Whether they also go out by OTLP makes no difference.
+    ///
+    /// Names, labels and types are those that Prometheus gives to them where they come by OTLP; `target_info` has the
+    /// resource. Numbers that are unknown are absent; where no sample is younger than 30 seconds, all are. One lock for the time of a
+    /// copy, as in [`status`](Self::status), and the text.
+    ///
+    /// ```
+    /// use highwater::{Agent, Exposition};
+    ///
+    /// /// What `GET /metrics` answers: the content type and the body.
+    /// fn metrics(agent: &Agent, accept: &str) -> (&'static str, String) {
+    ///     let format = Exposition::from_accept(accept);
+    ///     (format.content_type(), agent.render_prometheus(format))
+    /// }
+    /// ```
+    pub fn render_prometheus(&self, format: Exposition) -> String {
+        self.observer().render_prometheus(format)
     }
 
     /// Calls `callback` with each event from now on, on the agent's own thread for that.

@@ -26,6 +26,7 @@ use crate::observer::About;
 use crate::otel;
 use crate::outlet::{Callbacks, Handed, Log, Outlet, Queue, Silent, Subscriptions};
 use crate::pressure::{Publisher, Wakes};
+use crate::prometheus::Exposed;
 use crate::record::Recording;
 use crate::report::Report;
 use crate::shared::Shared;
@@ -431,6 +432,7 @@ impl Builder {
             target: exits.target,
             heap_profiles: ask.is_some(),
             resource: otel::described(&config),
+            exposed: Exposed::new(config.metrics.clone(), otel::resource_of(&config)),
             page: config.page,
         };
 

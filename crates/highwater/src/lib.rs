@@ -21,6 +21,7 @@
 //! | [`Agent::builder`] | settings in code: [`limit`](Builder::limit), [`level`](Builder::level), [`hold`](Builder::hold), [`metrics`](Builder::metrics), ... |
 //! | `meter_provider`, `logger_provider`, `tracer_provider` | a service that has OpenTelemetry providers of its own |
 //! | [`Agent::sample`], [`Agent::status`] | a health endpoint |
+//! | [`Agent::render_prometheus`] | a service that Prometheus scrapes |
 //! | [`Agent::region`] | memory outside the allocator that the program accounts for |
 //! | [`Agent::capture`] | a heap profile now |
 //! | [`Agent::pressure`] | code that asks or waits for a level: request paths, caches, [load shedding](https://docs.rs/highwater-middleware) |
@@ -108,6 +109,7 @@ mod otel;
 mod otel;
 mod outlet;
 mod pressure;
+mod prometheus;
 mod record;
 mod report;
 mod shared;
@@ -139,6 +141,7 @@ pub use otel::resource;
 #[cfg(feature = "otlp")]
 pub use otel::view;
 pub use pressure::{Changed, Ended, Pressure, PressureReading, ShedCounter};
+pub use prometheus::Exposition;
 pub use signal::Signals;
 pub use site::Site;
 pub use status::{Cost, OpenEpisode, Status};

@@ -14,6 +14,7 @@ use crate::config::{Config, Page};
 use crate::delivery::{DeliveryReport, Target};
 use crate::event::{Event, Severity};
 use crate::outlet::Subscriptions;
+use crate::prometheus::{Exposed, Exposition};
 use crate::shared::Shared;
 use crate::status::Status;
 use crate::voice;
@@ -27,6 +28,8 @@ pub(crate) struct About {
     pub(crate) heap_profiles: bool,
     /// Who runs, as the resource says it.
     pub(crate) resource: Vec<(String, Value)>,
+    /// What is rendered for Prometheus.
+    pub(crate) exposed: Exposed,
     /// What the live page was told.
     pub(crate) page: Page,
 }
@@ -40,6 +43,7 @@ impl About {
             target: Target::Disabled,
             heap_profiles: false,
             resource: Vec::new(),
+            exposed: Exposed::default(),
             page: config.page.clone(),
         }
     }
@@ -75,6 +79,11 @@ impl Observer {
             return DeliveryReport::none(target);
         }
         self.shared.delivery.report(target)
+    }
+
+    /// The page for Prometheus, as [`Agent::render_prometheus`](crate::Agent::render_prometheus) has it.
+    pub fn render_prometheus(&self, format: Exposition) -> String {
+        self.about.exposed.render(&self.shared, self.shared.clock.now(), format)
     }
 
     /// Who this process is: the attributes of the resource that the agent sends, by name. Settled when it started.

@@ -41,6 +41,7 @@ pub(crate) use pipeline::heard;
 
 #[cfg(feature = "otlp")]
 pub(crate) use pipeline::deliver;
+pub(crate) use pipeline::resource_of;
 #[cfg(feature = "otlp")]
 pub use pipeline::view;
 pub use resource::resource;

@@ -7,6 +7,7 @@ use crate::builder::Exits;
 use crate::config::Config;
 use crate::delivery::Target;
 use crate::shared::Shared;
+use crate::telemetry::DISTRO;
 
 /// Nothing that a host could pass.
 #[derive(Debug, Default)]
@@ -28,6 +29,16 @@ pub(crate) fn described(config: &Config) -> Vec<(String, Value)> {
     let named = config.resource.iter().any(|(key, _)| key == "service.name") && config.service_name.is_none();
     let own = (!named).then(|| ("service.name".to_owned(), Value::Text(service)));
     own.into_iter().chain(given).collect()
+}
+
+/// The same, as texts.
+pub(crate) fn resource_of(config: &Config) -> Vec<(String, String)> {
+    let text = |value| match value {
+        Value::Int(whole) => whole.to_string(),
+        Value::Text(text) => text,
+    };
+    let described = described(config).into_iter().map(|(key, value)| (key, text(value)));
+    described.chain(DISTRO.map(|(key, value)| (key.to_owned(), value.to_owned()))).collect()
 }
 
 pub(crate) fn sends(_: &Host, _: &Config) -> bool {

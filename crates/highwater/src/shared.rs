@@ -10,10 +10,9 @@ use highwater_sources::{Regions, container_id};
 use crate::clock::Clock;
 use crate::delivery::Delivery;
 use crate::identity::ProcessId;
-use crate::latest::Latest;
-#[cfg(feature = "opentelemetry")]
-use crate::latest::Snapshot;
+use crate::latest::{Latest, Snapshot};
 use crate::pressure::Board;
+use crate::telemetry::Reading;
 
 /// Shared by reference count; callbacks that cannot be taken back hold it weakly.
 #[derive(Debug)]
@@ -46,5 +45,11 @@ impl Shared {
             #[cfg(feature = "opentelemetry")]
             exported: Mutex::default(),
         })
+    }
+
+    /// All that can be read of `snapshot` and of what is counted beside it.
+    pub(crate) fn reading<'a>(&'a self, snapshot: &'a Snapshot) -> Reading<'a> {
+        let Self { regions, delivery, pressure, in_container, .. } = self;
+        Reading { snapshot, regions, delivery, sheds: pressure.sheds(), in_container: *in_container }
     }
 }

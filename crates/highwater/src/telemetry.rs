@@ -25,6 +25,10 @@ pub(crate) const SCOPE: &str = "highwater";
 #[cfg(feature = "opentelemetry")]
 pub(crate) const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
 
+/// What sends all this, among the attributes of the resource.
+pub(crate) const DISTRO: [(&str, &str); 2] =
+    [("telemetry.distro.name", "highwater"), ("telemetry.distro.version", env!("CARGO_PKG_VERSION"))];
+
 /// One metric.
 #[derive(Debug)]
 pub(crate) struct Metric {
@@ -539,4 +543,4 @@ const fn counter(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,7 +1,8 @@
 //! A service whose memory can be watched.
 //!
 //! Its interface is that of the well-known Node.js guide to memory metrics: `/allocate` keeps 1 MiB on the heap a call,
-//! `/buffer` keeps 1 MiB outside of it, `/status` says how things stand; `/release`, ours, gives both back.
+//! `/buffer` keeps 1 MiB outside of it, `/status` says how things stand; `/release`, ours, gives both back, and `/metrics`
+//! is for Prometheus.
 #![forbid(unsafe_code)]
 
 use std::io::{self, Write};
@@ -60,7 +61,7 @@ async fn serve(host: &str, port: u16, agent: &Agent) -> io::Result<()> {
 
     // One for all workers, so that they shed one share together: half at high, all at critical.
     let shed = (variable("DEMO_SHED").as_deref() == Some("1"))
-        .then(|| LoadShed::new(agent.pressure()).exempt("/status").exempt("/release"));
+        .then(|| LoadShed::new(agent.pressure()).exempt("/status").exempt("/metrics").exempt("/release"));
 
     let server = HttpServer::new({
         let hoard = hoard.clone();

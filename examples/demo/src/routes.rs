@@ -1,8 +1,9 @@
-//! The demo's interface: the Node.js guide's, key for key, and after its keys one of ours.
+//! The demo's interface: the Node.js guide's, key for key, and after its keys one of ours; and `/metrics` for Prometheus.
 
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{HttpResponse, Resource, Route};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route};
+use highwater::Exposition;
 use highwater_middleware::LoadShed;
 
 use crate::hoard::{Hoard, Refusal};
@@ -32,6 +33,7 @@ fn routes(service: &mut ServiceConfig) {
         .service(resource("/allocate", web::get().to(allocate)))
         .service(resource("/buffer", web::get().to(buffer)))
         .service(resource("/status", web::get().to(status)))
+        .service(resource("/metrics", web::get().to(metrics)))
         .service(resource("/release", web::get().to(release)))
         .default_service(web::to(not_found));
 }
@@ -57,6 +59,12 @@ async fn buffer(hoard: Data<Hoard>) -> HttpResponse {
 
 async fn status(hoard: Data<Hoard>) -> HttpResponse {
     answer(&hoard, StatusCode::OK, None, true)
+}
+
+async fn metrics(hoard: Data<Hoard>, request: HttpRequest) -> HttpResponse {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = Exposition::from_accept(accept.unwrap_or_default());
+    HttpResponse::Ok().content_type(format.content_type()).body(hoard.agent().render_prometheus(format))
 }
 
 async fn release(hoard: Data<Hoard>) -> HttpResponse {

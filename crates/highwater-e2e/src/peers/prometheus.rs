@@ -1,17 +1,19 @@
-//! Prometheus: metrics in by OTLP, out by its query API.
+//! Prometheus: metrics in by OTLP or by scraping, out by its query API.
+
+use std::fs;
 
 use serde_json::Value;
 
 use crate::folder::Folder;
-use crate::process::Process;
+use crate::process::{Process, Program};
 use crate::{binary, http, wait};
 
-/// A Prometheus that receives by OTLP and scrapes nothing.
+/// A Prometheus that receives by OTLP and, where its configuration says so, scrapes.
 #[derive(Debug)]
 pub struct Prometheus {
     _process: Process,
     url: String,
-    _folder: Folder,
+    folder: Folder,
 }
 
 /// The newest value of one series.
@@ -24,32 +26,54 @@ pub struct Series {
 
 impl Prometheus {
     pub(super) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts one of the test's own, with more flags.
+    #[track_caller]
+    pub fn start_with(flags: &[&str]) -> Self {
         let folder = Folder::temporary();
+        write_config(&folder, "");
         let ready = "Server is ready to receive web requests.";
         let (process, [port]) = super::start("prometheus", ready, |program, [port]| {
             program
-                .arg(format!("--config.file={}", binary::repository().join("otel-collector/prometheus.yaml").display()))
+                .arg(format!("--config.file={}", folder.path().join(CONFIG).display()))
                 .arg(format!("--storage.tsdb.path={}", folder.path().display()))
                 .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-                .arg("--web.enable-otlp-receiver")
+                .args(["--web.enable-otlp-receiver", "--web.enable-lifecycle"])
+                .args(flags.iter().copied())
         });
-        Self { _process: process, url: format!("http://127.0.0.1:{port}"), _folder: folder }
+        Self { _process: process, url: format!("http://127.0.0.1:{port}"), folder }
     }
 
-    pub(super) fn receiver(&self) -> String {
+    /// Has it read the repository's configuration anew, with `more` at its end.
+    #[track_caller]
+    pub fn configure(&self, more: &str) {
+        write_config(&self.folder, more);
+        let answer = http::ask("POST", &format!("{}/-/reload", self.url)).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    /// Where it receives OTLP; the signal's path is to be added.
+    pub fn receiver(&self) -> String {
         format!("{}/api/v1/otlp", self.url)
     }
 
     /// What `query` gives now, as a vector.
     pub fn query(&self, query: &str) -> Result<Vec<Series>, String> {
-        let answer = http::get(&format!("{}/api/v1/query?query={}", self.url, http::encode(query)))?;
-        let answer = answer.json();
-        let result = answer["data"]["result"].as_array().ok_or_else(|| answer.to_string())?;
+        let data = self.api(&format!("query?query={}", http::encode(query)))?;
+        let result = data["result"].as_array().ok_or_else(|| data.to_string())?;
         let series = |series: &Value| Series {
             labels: series["metric"].clone(),
             value: series["value"][1].as_str().unwrap().parse().unwrap(),
         };
         Ok(result.iter().map(series).collect())
+    }
+
+    /// What it answers at `path` of its API.
+    pub fn api(&self, path: &str) -> Result<Value, String> {
+        let answer = http::get(&format!("{}/api/v1/{path}", self.url))?.json();
+        if answer["status"] == "success" { Ok(answer["data"].clone()) } else { Err(answer.to_string()) }
     }
 
     /// The one value that `query` gives now.
@@ -69,6 +93,24 @@ impl Prometheus {
             if good(value) { Ok(value) } else { Err(format!("{value}")) }
         })
     }
+}
+
+const CONFIG: &str = "prometheus.yaml";
+
+fn write_config(folder: &Folder, more: &str) {
+    let config = fs::read_to_string(binary::repository().join("otel-collector").join(CONFIG)).unwrap();
+    fs::write(folder.path().join(CONFIG), config + more).unwrap();
+}
+
+/// Runs `promtool` with these arguments and this on its standard input; returns how it ended.
+#[track_caller]
+pub fn promtool(arguments: &[&str], input: &str) -> Process {
+    let mut process =
+        Program::at(&super::folder().join("promtool")).args(arguments.iter().copied()).with_input().start();
+    process.tell(input);
+    process.close_input();
+    process.wait();
+    process
 }
 
 impl Series {

@@ -11,7 +11,7 @@ use opentelemetry::metrics::{AsyncInstrument, Meter};
 
 use super::int;
 use crate::shared::Shared;
-use crate::telemetry::{Kind, Metric, Reading, Selection, Value};
+use crate::telemetry::{Kind, Metric, Selection, Value};
 
 /// Registers the selected metrics on `meter`. They live as long as its provider does.
 pub(crate) fn register(meter: &Meter, selection: &Selection, shared: &Arc<Shared>) {
@@ -78,9 +78,7 @@ fn observe<T>(source: &Source, metric: &Metric, observer: &dyn AsyncInstrument<T
         *exported = shared.latest.at(shared.clock.now());
     }
     let Some(snapshot) = exported.as_ref() else { return };
-    let Shared { regions, delivery, pressure, in_container, .. } = &*shared;
-    let reading = Reading { snapshot, regions, delivery, sheds: pressure.sheds(), in_container: *in_container };
-    metric.observe(&reading, &mut |point| match point.attribute {
+    metric.observe(&shared.reading(snapshot), &mut |point| match point.attribute {
         None => observer.observe(number(point.value), &[]),
         Some((key, value)) => observer.observe(number(point.value), &[KeyValue::new(key, value.to_owned())]),
     });

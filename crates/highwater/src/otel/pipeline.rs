@@ -51,6 +51,7 @@ use crate::outlet::{Outlet, Queue};
 use crate::shared::Shared;
 use crate::signal::{Signal, Signals};
 use crate::startup::Way;
+use crate::telemetry::DISTRO;
 use crate::voice;
 
 mod courier;
@@ -77,6 +78,12 @@ pub fn view() -> impl Fn(&Instrument) -> Option<Stream> + Send + Sync + 'static 
         let ours = instrument.scope().name() == crate::telemetry::SCOPE;
         ours.then(|| Stream::builder().with_cardinality_limit(ATTRIBUTE_SETS).build().ok()).flatten()
     }
+}
+
+/// The resource of what is sent, as texts.
+pub(crate) fn resource_of(config: &Config) -> Vec<(String, String)> {
+    let resource = resource(super::resource::attributes(config));
+    resource.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
 /// Sends by the agent's own pipeline.
@@ -138,14 +145,7 @@ impl Pipeline {
         shared: &Arc<Shared>,
         words: &Queue,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let resource = Resource::builder_empty()
-            .with_attributes(attributes)
-            .with_detector(Box::new(TelemetryResourceDetector))
-            .with_attributes([
-                KeyValue::new("telemetry.distro.name", "highwater"),
-                KeyValue::new("telemetry.distro.version", env!("CARGO_PKG_VERSION")),
-            ])
-            .build();
+        let resource = resource(attributes);
         let wires = wire::open(&config.routes)?;
         let courier = |signal, wire| {
             let (route, shared, words) = (config.routes.of(signal), Arc::clone(shared), words.clone());
@@ -200,6 +200,15 @@ impl Pipeline {
             self.dispatch.put(Parcel { signal, priority, told, body, receipt });
         }
     }
+}
+
+/// Who these attributes are, and what they send with.
+fn resource(attributes: Vec<KeyValue>) -> Resource {
+    Resource::builder_empty()
+        .with_attributes(attributes)
+        .with_detector(Box::new(TelemetryResourceDetector))
+        .with_attributes(DISTRO.map(|(key, value)| KeyValue::new(key, value)))
+        .build()
 }
 
 fn loggers(resource: Resource, route: &Route, encodings: &Encodings) -> Result<SdkLoggerProvider, ExporterBuildError> {

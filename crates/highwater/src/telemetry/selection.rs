@@ -11,7 +11,6 @@ pub(crate) struct Selection(Vec<bool>);
 
 impl Selection {
     /// The selected metrics.
-    #[cfg(feature = "opentelemetry")]
     pub(crate) fn metrics(&self) -> impl Iterator<Item = &'static Metric> {
         METRICS.iter().zip(&self.0).filter(|(_, selected)| **selected).map(|(metric, _)| metric)
     }

@@ -9,9 +9,10 @@ use highwater_model::{
 
 use super::*;
 use crate::capture::CaptureCounts;
+use crate::prometheus;
 
 /// A snapshot in which everything is known.
-fn full() -> Snapshot {
+pub(crate) fn full() -> Snapshot {
     let some = |n| Some(Bytes::mib(n));
     let sample = Sample {
         used: some(100),
@@ -206,7 +207,9 @@ fn the_reference_page_of_the_telemetry_is_up_to_date() {
          What is unknown is not sent: a series that is absent means that its source is. `core` is sent by default;\n\
          `HIGHWATER_METRICS=all` adds the rest, `core,+NAME` one of them, `all,-NAME.*` takes some away.\n\
          Series are counted where everything is known; a region adds one.\n\n\
-         | name | kind | unit | attribute | meaning | set | series |\n|---|---|---|---|---|---|---|\n",
+         In Prometheus they have the same names whether they come by OTLP or are scraped (`Agent::render_prometheus`), beside\n\
+         `target_info` with the resource.\n\n\
+         | name | in Prometheus | kind | unit | attribute | meaning | set | series |\n|---|---|---|---|---|---|---|---|\n",
     );
     let snapshot = full();
     let regions = Arc::new(Regions::new());
@@ -240,7 +243,9 @@ fn the_reference_page_of_the_telemetry_is_up_to_date() {
             (_, key) => format!("`{key}` = {}", values.join(", ")),
         };
         let Metric { name, unit, description, .. } = metric;
-        writeln!(page, "| `{name}` | {kind} | {unit} | {attribute} | {description} | {set} | {count} |").unwrap();
+        let series = prometheus::names::series(metric);
+        writeln!(page, "| `{name}` | `{series}` | {kind} | {unit} | {attribute} | {description} | {set} | {count} |")
+            .unwrap();
     }
     page.push_str(EVENTS_AND_SPANS);
     crate::tests::is_page(Path::new("telemetry.md"), &page);
