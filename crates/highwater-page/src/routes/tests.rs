@@ -65,6 +65,18 @@ fn head_says_what_get_would_and_has_no_body() {
 }
 
 #[test]
+fn metrics_come_in_the_format_that_is_asked_for() {
+    // The agent was not started and has no number: one format is empty then, the other says its end.
+    for (accept, content_type, length) in [
+        ("", "text/plain; version=0.0.4; charset=utf-8", 0),
+        ("application/openmetrics-text;version=1.0.0", "application/openmetrics-text; version=1.0.0; charset=utf-8", 6),
+    ] {
+        let answer = ask("GET", "/metrics", &[("accept", accept)]);
+        assert_eq!((header(&answer, "content-type"), answer.body().length()), (content_type, Some(length)));
+    }
+}
+
+#[test]
 fn an_asset_comes_by_gzip_where_that_is_taken_and_not_again_where_it_is_held() {
     for (accepted, encoding) in [
         ("gzip, deflate, br", "gzip"),
