@@ -16,10 +16,10 @@ FOREIGN := aarch64-apple-darwin x86_64-pc-windows-gnu x86_64-unknown-freebsd x86
 BARE := thumbv7em-none-eabi
 # Each feature that a service can turn on, from the manifest.
 FEATURES := $(shell awk '/^\[/{features = /^\[features\]/} features && /^[a-z0-9-]+ = /{print $$1}' crates/highwater/Cargo.toml)
-# The same of the middleware: a framework each.
+# The same of the middleware and of the page: a framework each.
 FRAMEWORKS := tower actix-web
 # The published libraries; the program is packed beside them.
-PUBLISHED := -p highwater-model -p highwater-profile -p highwater-sources -p highwater -p highwater-middleware
+PUBLISHED := -p highwater-model -p highwater-profile -p highwater-sources -p highwater -p highwater-middleware -p highwater-page
 # The oldest Rust that the published crates state.
 OLDEST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 # Stands for jemalloc's library where only Rust is checked; `true` stands for the compiler of ring's C.
@@ -50,6 +50,9 @@ test: peers ## Run all tests, against the real collector, Prometheus and Jaeger
 	$(CARGO) test -p highwater-middleware
 	for feature in $(FRAMEWORKS); do $(CARGO) test -p highwater-middleware --features $$feature || exit 1; done
 	$(CARGO) test -p highwater-middleware --all-features
+	$(CARGO) test -p highwater-page
+	for feature in $(FRAMEWORKS); do $(CARGO) test -p highwater-page --features $$feature || exit 1; done
+	$(CARGO) test -p highwater-page --all-features
 	$(CARGO) test -p highwater-e2e
 
 .PHONY: guest
@@ -78,6 +81,11 @@ check: ## Check format, lints, docs, licences, dependencies, public interface an
 		$(CARGO) clippy -p highwater-middleware --all-targets --features $$feature -- -D warnings || exit 1; \
 	done
 	$(CARGO) clippy -p highwater-middleware --all-targets --all-features -- -D warnings
+	$(CARGO) clippy -p highwater-page --all-targets -- -D warnings
+	for feature in $(FRAMEWORKS); do \
+		$(CARGO) clippy -p highwater-page --all-targets --features $$feature -- -D warnings || exit 1; \
+	done
+	$(CARGO) clippy -p highwater-page --all-targets --all-features -- -D warnings
 	# What only the fuzz targets call.
 	$(CARGO) rustc -p highwater-sources --lib --profile check -- --cfg fuzzing -D warnings
 	$(CARGO) rustc -p highwater --lib --all-features --profile check -- --cfg fuzzing -D warnings
@@ -101,6 +109,7 @@ bench: ## Measure: readings, the agent's heap and exports, the demo's throughput
 	$(CARGO) build --release -p demo
 	$(CARGO) build --release -p highwater-e2e --example allocating
 	$(CARGO) bench -p highwater-e2e --bench throughput
+	$(CARGO) bench -p highwater-e2e --bench page
 	crates/highwater-e2e/added.sh
 
 .PHONY: judge
@@ -118,7 +127,7 @@ portable: $(NO_JEMALLOC) ## Check the published crates for other systems and wit
 			echo "portable: highwater $$features for $$target"; \
 			$(CARGO) clippy -q -p highwater $$features --target $$target -- -D warnings; \
 		done; \
-		for package in highwater-profile highwater-cli "highwater-middleware --all-features"; do \
+		for package in highwater-profile highwater-cli "highwater-middleware --all-features" "highwater-page --all-features"; do \
 			echo "portable: $$package for $$target"; \
 			$(CARGO) clippy -q -p $$package --target $$target -- -D warnings; \
 		done; fi; \
@@ -170,6 +179,10 @@ race: peers ## Race to the limit: what is told before the kernel kills, and afte
 .PHONY: soak
 soak: peers ## Run the demo for two hours under changing load, beside a collector that is stopped and started
 	$(CARGO) bench -p highwater-e2e --bench soak
+
+.PHONY: pictures
+pictures: ## Take the README's pictures of the page again, while the demo leaks (needs Chromium and chromedriver)
+	$(CARGO) test -p highwater-e2e --test page -- --ignored --exact pictures::of_a_leak_in_light_and_dark
 
 .PHONY: peers
 peers: ## Build the real collector, Prometheus and Jaeger, once, into the user's cache folder

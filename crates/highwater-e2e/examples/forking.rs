@@ -17,6 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use highwater::{Agent, Ended, Exposition, Level};
+use highwater_page::Page;
 
 highwater::jemalloc!();
 
@@ -38,6 +39,7 @@ fn main() {
 
 fn hurried(agent: Agent) {
     let done = AtomicBool::new(false);
+    let page = highwater_page::start(&agent);
     let agent = thread::scope(|scope| {
         for user in [
             || drop(highwater::start().status()),
@@ -51,6 +53,7 @@ fn hurried(agent: Agent) {
                 let _ = pin!(highwater::start().pressure().changed(Level::Normal)).poll(now);
                 highwater::start().pressure().reading();
             },
+            || drop(highwater::start().observer().delivery()),
         ] {
             let done = &done;
             scope.spawn(move || {
@@ -61,7 +64,7 @@ fn hurried(agent: Agent) {
         }
         for number in 0..FORKS {
             let Some(child) = fork() else {
-                leave(AssertUnwindSafe(|| use_what_is_inherited(agent, number)));
+                leave(AssertUnwindSafe(|| use_what_is_inherited(agent, page, number)));
             };
             let ended = wait_for(child);
             if ended != 0 {
@@ -74,12 +77,16 @@ fn hurried(agent: Agent) {
         agent
     });
     assert!(agent.status().sample.is_some(), "the parent's agent goes on");
+    assert!(page.address().is_some());
     println!("{FORKS} children ended well");
 }
 
 /// All that a child can do with its parent's agent.
-fn use_what_is_inherited(inherited: Agent, number: u32) {
+fn use_what_is_inherited(inherited: Agent, page: Page, number: u32) {
     let clock = Instant::now();
+    let observer = inherited.observer();
+    assert!(!observer.is_running() && observer.status().sample.is_none() && observer.follow(|_| ()).is_empty());
+    drop(page);
     assert!(inherited.status().sample.is_none(), "nothing is known of the child");
     assert_eq!(inherited.render_prometheus(Exposition::Text), "", "the numbers are the parent's");
     assert_eq!(inherited.sample().process.threads, Some(1), "the child itself is read");

@@ -15,10 +15,14 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Starts one, on a port of the system's choice, and waits until it serves.
+    /// The variable that keeps one from serving a page: many run at once, and there is one port for it.
+    pub const NO_PAGE: (&str, &str) = ("HIGHWATER_PAGE", "off");
+
+    /// Starts one, on a port of the system's choice and without a page, and waits until it serves.
     #[track_caller]
     pub fn start(cgroup: Option<&Cgroup>, variables: &[(&str, &str)]) -> Self {
-        Self::of(Program::within(cgroup, &binary::of("demo")).variable("PORT", "0").variables(variables))
+        let program = Program::within(cgroup, &binary::of("demo")).variables(&[("PORT", "0"), Self::NO_PAGE]);
+        Self::of(program.variables(variables))
     }
 
     /// Starts `program` and waits until it serves.

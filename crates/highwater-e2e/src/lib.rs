@@ -4,6 +4,7 @@
 //!
 //! | module | idea |
 //! |---|---|
+//! | [`browser`] | a real browser, for what only a user sees |
 //! | [`binary`] | building the programs under test, each as a user builds it |
 //! | [`process`] | a program that runs: its output is kept, it ends with the test |
 //! | [`cgroup`] | a memory limit of the real kernel |
@@ -32,6 +33,7 @@ use std::io::{self, Write};
 
 pub mod authority;
 pub mod binary;
+pub mod browser;
 pub mod cgroup;
 pub mod console;
 pub mod demo;

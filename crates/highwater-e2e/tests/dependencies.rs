@@ -81,6 +81,19 @@ fn the_profiles_bring_at_most_18_crates_and_no_reader_of_dwarf() {
 }
 
 #[test]
+fn the_page_brings_tokio_and_hyper_and_at_most_28_crates_beside_the_agent() {
+    let agent = crates(&["--no-default-features"]);
+    let crates = tree("highwater-page", &["-e", "normal"]);
+    println!("highwater-page: {} crates, {} of them the agent's", crates.len(), agent.len());
+    let own: Vec<_> = crates.difference(&agent).collect();
+    assert!(own.len() <= 28, "{}: {own:#?}", own.len());
+    for stack in STACKS.into_iter().chain(["serde", "flate2", "miniz_oxide"]) {
+        let is_there = own.iter().any(|name| name.starts_with(&format!("{stack} ")));
+        assert_eq!(is_there, ["tokio", "hyper"].contains(&stack), "{stack} in {own:#?}");
+    }
+}
+
+#[test]
 fn the_command_line_without_its_reaper_brings_nothing_of_opentelemetry() {
     let crates = tree("highwater-cli", &["-e", "normal", "--no-default-features"]);
     println!("highwater-cli: {} crates", crates.len());

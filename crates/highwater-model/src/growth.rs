@@ -215,6 +215,16 @@ impl Detector {
         Some(Growth { pace, slope: rise.slope(), span: rise.span, time_to_limit, cause: rise.cause })
     }
 
+    /// Whether growth that was told goes on.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.known.is_some_and(|known| known.heard)
+    }
+
+    /// How much of the warm-up is left at `at`; nothing once it is over.
+    pub(crate) fn warm_up_left(&self, at: SinceStart) -> Duration {
+        self.warm_up.saturating_sub(self.began.map_or(Duration::ZERO, |began| at.since(began)))
+    }
+
     /// There is a sample that says nothing of use.
     pub(crate) fn lose_sight(&mut self) {
         self.sees = false;

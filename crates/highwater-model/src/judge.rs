@@ -4,6 +4,8 @@
 //! told. The level always follows the gates, so that a gauge, or what sheds load by it, is never
 //! late; what is told is bounded for any input, since an alarm that floods is an alarm that is turned off.
 
+use core::time::Duration;
+
 use crate::cause::{Calm, Cause};
 use crate::forecast::Forecast;
 use crate::growth::Detector;
@@ -160,6 +162,16 @@ impl Judge {
     /// takes some microseconds: ask once a sample.
     pub fn time_to_limit(&self) -> Option<Forecast> {
         self.growth.forecast(self.last?.limit?)
+    }
+
+    /// Whether growth was told that has not stopped, and was not given back.
+    pub fn is_growing(&self) -> bool {
+        self.growth.goes_on()
+    }
+
+    /// For how much longer nothing counts as growth, as of the last sample; zero once the process is warm.
+    pub fn warm_up_left(&self) -> Duration {
+        self.growth.warm_up_left(self.last.map_or(SinceStart::default(), |last| last.at))
     }
 
     /// How many episodes began and levels were entered so far, told or not.

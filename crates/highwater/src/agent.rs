@@ -8,19 +8,20 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use highwater_model::{Refusal, Sample, SinceStart};
-use highwater_sources::{AllocatorKind, Options, PerProcess, Region, Sources, Stop};
+use highwater_sources::{Options, PerProcess, Region, Sources, Stop};
 
 use crate::builder::Builder;
 use crate::capture::{Capture, CaptureError, Reply};
+use crate::config::Config;
+use crate::delivery::DeliveryReport;
 use crate::event::Event;
 use crate::finished::Finished;
-use crate::identity::EpisodeHandle;
-use crate::latest::Snapshot;
+use crate::observer::{About, Observer};
 use crate::outlet::Subscriptions;
 use crate::pressure::Pressure;
-use crate::prometheus::{Exposed, Exposition};
+use crate::prometheus::Exposition;
 use crate::shared::Shared;
-use crate::status::{OpenEpisode, Status};
+use crate::status::Status;
 use crate::watch::REFRESH;
 
 /// The agent of this process. Clones are handles of the same agent; when the last is dropped, it shuts down and waits up
@@ -42,9 +43,8 @@ pub struct Agent(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     options: Options,
-    allocator: AllocatorKind,
+    about: Arc<About>,
     subscriptions: Subscriptions,
-    exposed: Exposed,
     /// Opened by the first reading on demand: the watch thread has its own.
     on_demand: PerProcess<Mutex<OnDemand>>,
     threads: Mutex<Option<Threads>>,
@@ -99,28 +99,18 @@ impl Agent {
 
     /// How things stand as of the last sample that was judged. One lock for the time of a copy.
     pub fn status(&self) -> Status {
-        let shared = &self.0.shared;
-        if !shared.process.is_current() {
-            return Status::unknown(self.0.allocator);
-        }
-        let snapshot = shared.latest.last();
-        let age = snapshot.as_ref().map(|snapshot| shared.clock.now().since(snapshot.sample.at));
-        let sample = snapshot.as_ref().map(|snapshot| snapshot.sample);
-        let Snapshot { level, peak, slope, time_to_limit, episode, counts, .. } = snapshot.unwrap_or_default();
-        let open = |handle: Arc<EpisodeHandle>| OpenEpisode { id: handle.id.get().copied(), began: handle.began };
-        Status {
-            sample,
-            age,
-            level,
-            peak,
-            growth: slope,
-            time_to_limit,
-            episode: episode.map(open),
-            episodes: counts.episodes,
-            unheard: shared.delivery.unheard(),
-            allocator: self.0.allocator,
-            delivery: shared.delivery.state(),
-        }
+        Status::of(&self.0.shared, &self.0.about)
+    }
+
+    /// What became of what the agent sent. One lock for the time of a copy.
+    pub fn delivery(&self) -> DeliveryReport {
+        self.observer().delivery()
+    }
+
+    /// A handle for who looks on, which does not keep the agent running.
+    pub fn observer(&self) -> Observer {
+        let Inner { shared, about, subscriptions, .. } = &*self.0;
+        Observer { shared: Arc::clone(shared), about: Arc::clone(about), subscriptions: subscriptions.clone() }
     }
 
     /// The region called `name`, to account for memory outside the allocator: mappings, staging buffers, C libraries.
@@ -156,8 +146,7 @@ impl Agent {
     /// }
     /// ```
     pub fn render_prometheus(&self, format: Exposition) -> String {
-        let shared = &self.0.shared;
-        self.0.exposed.render(shared, shared.clock.now(), format)
+        self.observer().render_prometheus(format)
     }
 
     /// Calls `callback` with each event from now on, on the agent's own thread for that.
@@ -167,7 +156,7 @@ impl Agent {
     /// [`shutdown`](Self::shutdown), which drops all callbacks.
     pub fn on_event(&self, callback: impl FnMut(&Event) + Send + 'static) {
         if self.0.shared.process.is_current() {
-            self.0.subscriptions.add(Box::new(callback));
+            drop(self.0.subscriptions.add(Box::new(callback)));
         }
     }
 
@@ -216,35 +205,26 @@ impl Agent {
     }
 
     /// An agent that gives readings on demand and does nothing else.
-    pub(crate) fn inert(shared: Arc<Shared>, options: Options) -> Self {
-        Self(Arc::new(Inner::without_threads(shared, options, false)))
+    pub(crate) fn inert(shared: Arc<Shared>, options: Options, config: &Config) -> Self {
+        Self(Arc::new(Inner::without_threads(shared, options, config, false)))
     }
 
     /// The same, as the agent of this process.
-    pub(crate) fn disabled(shared: Arc<Shared>, options: Options) -> Self {
-        Self(Arc::new(Inner::without_threads(shared, options, true)))
+    pub(crate) fn disabled(shared: Arc<Shared>, options: Options, config: &Config) -> Self {
+        Self(Arc::new(Inner::without_threads(shared, options, config, true)))
     }
 
     /// The agent whose threads these are.
     pub(crate) fn running_with(
         shared: Arc<Shared>,
         options: Options,
-        allocator: AllocatorKind,
+        about: About,
         subscriptions: Subscriptions,
-        exposed: Exposed,
         threads: Threads,
     ) -> Self {
         let (on_demand, threads) = (PerProcess::new(), Mutex::new(Some(threads)));
-        Self(Arc::new(Inner {
-            shared,
-            options,
-            allocator,
-            subscriptions,
-            exposed,
-            on_demand,
-            threads,
-            disabled: false,
-        }))
+        let about = Arc::new(about);
+        Self(Arc::new(Inner { shared, options, about, subscriptions, on_demand, threads, disabled: false }))
     }
 
     /// The agent that runs in this process.
@@ -268,16 +248,15 @@ impl Agent {
 }
 
 impl Inner {
-    fn without_threads(shared: Arc<Shared>, options: Options, disabled: bool) -> Self {
+    fn without_threads(shared: Arc<Shared>, options: Options, config: &Config, disabled: bool) -> Self {
         let allocator = Sources::open(options.clone(), Arc::clone(&shared.regions)).allocator();
         // Nobody judges.
         shared.pressure.end();
         Self {
             shared,
             options,
-            allocator,
+            about: Arc::new(About::without_threads(config, allocator)),
             subscriptions: Subscriptions::closed(),
-            exposed: Exposed::default(),
             on_demand: PerProcess::new(),
             threads: Mutex::new(None),
             disabled,

@@ -17,10 +17,12 @@ use crate::agent::{Agent, Threads};
 use crate::black_box::{self, Recorder, Run, Surroundings};
 use crate::capture;
 use crate::config::{self, Config, ConfigError, Protocol};
+use crate::delivery::Target;
 use crate::event::{Event, Severity};
 use crate::finished::Finished;
 use crate::identity::uuid;
 use crate::latest::Snapshot;
+use crate::observer::About;
 use crate::otel;
 use crate::outlet::{Callbacks, Handed, Log, Outlet, Queue, Silent, Subscriptions};
 use crate::pressure::{Publisher, Wakes};
@@ -291,12 +293,13 @@ impl Builder {
         for error in self.take_errors() {
             voice::say(Severity::Warn, &format!("{error}; {}", error.consequence()));
         }
-        let limit = self.config.limit;
+        let config = self.config.clone();
         match Agent::start_first(|| self.launch(true)) {
             Ok(Ok(agent)) | Err(agent) => agent,
             Ok(Err(error)) => {
                 voice::say(Severity::Error, &format!("the agent does not run, readings on demand do: {error}"));
-                Agent::inert(Shared::new(), Options { limit, ..Options::default() })
+                let options = Options { limit: config.limit, ..Options::default() };
+                Agent::inert(Shared::new(), options, &config)
             }
         }
     }
@@ -333,7 +336,7 @@ impl Builder {
         let shared = Shared::new();
         let options = Options { limit: config.limit, fallback: fallback_limit, ..Options::default() };
         if config.disabled {
-            return Ok(Agent::disabled(shared, options));
+            return Ok(Agent::disabled(shared, options, &config));
         }
         if config.black_box.is_some() {
             // Before any thread of the agent's runs.
@@ -423,8 +426,16 @@ impl Builder {
             None => None,
         };
         let (capturer, ask) = capturing.unzip();
+        let about = About {
+            allocator,
+            levels,
+            target: exits.target,
+            heap_profiles: ask.is_some(),
+            resource: otel::described(&config),
+            exposed: Exposed::new(config.metrics.clone(), otel::resource_of(&config)),
+            page: config.page,
+        };
 
-        let resource = otel::resource_of(&config);
         let (waiter, stop) = waiter();
         let watch = Watch {
             // What cannot be read at the start is told with the first sample.
@@ -449,9 +460,8 @@ impl Builder {
         Ok(Agent::running_with(
             shared,
             options,
-            allocator,
+            about,
             subscriptions,
-            Exposed::new(config.metrics, resource),
             Threads { stop: Some(stop), finished, of_host, ask },
         ))
     }
@@ -465,7 +475,7 @@ pub(crate) struct Exits {
     pub(crate) own: Option<Connect>,
     /// Whether the id of an episode is the agent's to choose, or a host's tracer's.
     pub(crate) own_ids: bool,
-    pub(crate) target: startup::Target,
+    pub(crate) target: Target,
 }
 
 pub(crate) type Connect = Box<dyn FnOnce(&Queue) -> Result<Box<dyn Outlet>, Box<dyn Error + Send + Sync>>>;

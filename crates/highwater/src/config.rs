@@ -9,6 +9,7 @@
 //! | `otlp` | what exporters are told, for all signals and for one, and the routes that come of it |
 //! | `route` | the way of one signal, settled |
 //! | `endpoint`, `headers` | an address; what is sent with each request, and never shown |
+//! | `page` | what the live page is told |
 //! | `pem` | files with certificates and keys (feature `tls`) |
 //! | `text` | what texts mean: durations, pairs |
 
@@ -28,6 +29,7 @@ use headers::Headers;
 use otlp::Exports;
 
 pub(crate) use environment::*;
+pub use page::{Page, PageAddress, PageToken};
 pub use route::Protocol;
 #[cfg(feature = "otlp")]
 pub(crate) use route::Tls;
@@ -37,6 +39,7 @@ mod endpoint;
 mod environment;
 mod headers;
 mod otlp;
+mod page;
 #[cfg_attr(not(feature = "tls"), path = "config/pem_disabled.rs")]
 pub(crate) mod pem;
 mod route;
@@ -77,6 +80,8 @@ pub(crate) struct Config {
     pub(crate) black_box: Option<PathBuf>,
     /// The level from which on jemalloc is told to give freed pages back.
     pub(crate) purge: Option<Level>,
+    /// What the live page is told, where the program has it.
+    pub(crate) page: Page,
     /// What the exporters are told, not yet held against one another.
     exports: Exports,
     /// The way of each signal, as of the last [`Config::settle`].
@@ -115,6 +120,7 @@ impl Default for Config {
             profile_signal: None,
             black_box: None,
             purge: None,
+            page: Page::default(),
             exports,
             routes,
             sampled: true,
@@ -167,7 +173,8 @@ impl ConfigError {
     fn of(key: &'static str, value: &str, remedy: String) -> Self {
         let value = match key {
             _ if key.ends_with("_HEADERS") => Headers::discreet(value),
-            _ if key.ends_with("_ENDPOINT") => Endpoint::discreet(value),
+            _ if key.ends_with("_ENDPOINT") || key == JAEGER_URL => Endpoint::discreet(value),
+            PAGE_TOKEN => "***".to_owned(),
             _ => value.to_owned(),
         };
         Self { key, value, remedy }

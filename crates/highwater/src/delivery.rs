@@ -2,8 +2,11 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
+#[cfg(feature = "otlp")]
+use crate::clock::Clock;
 use crate::signal::{Signal, Signals};
 
 /// Running counts for each signal, and whether the collector can be reached.
@@ -13,8 +16,67 @@ pub(crate) struct Delivery {
     dropped: Signals<AtomicU64>,
     /// Events that a full queue kept from callbacks and the log.
     unheard: AtomicU64,
-    /// What came of the last export of each signal.
-    last: Mutex<Signals<Option<Result<(), String>>>>,
+    last: Mutex<Last>,
+}
+
+/// What came of the last exports.
+#[derive(Debug, Default)]
+struct Last {
+    of: Signals<Option<Result<(), String>>>,
+    success: Option<SystemTime>,
+    failure: Option<(SystemTime, String)>,
+}
+
+/// What became of what the agent sends, since its start. Of [`Agent::delivery`](crate::Agent::delivery).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DeliveryReport {
+    /// Where it goes.
+    pub target: Target,
+    /// Whether it arrives.
+    pub state: DeliveryState,
+    /// When an export of any signal arrived last.
+    pub last_success: Option<SystemTime>,
+    /// When one failed last.
+    pub last_failure: Option<SystemTime>,
+    /// Why that one failed; it stays when others arrive.
+    pub last_error: Option<String>,
+    /// Exports that failed.
+    pub failures: Signals<u64>,
+    /// Data points, records and spans that were given up.
+    pub dropped: Signals<u64>,
+}
+
+impl DeliveryReport {
+    /// Of a process in which nothing is sent.
+    pub(crate) fn none(target: Target) -> Self {
+        Delivery::default().report(target)
+    }
+}
+
+/// Where what is told goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// The agent's own pipeline, in words: `OTLP to http://localhost:4318 every 10s`.
+    Own(String),
+    /// A host's own providers: whether it arrives, the agent does not hear.
+    Host,
+    /// Nowhere: `OTEL_SDK_DISABLED`.
+    Disabled,
+    /// Nowhere: neither feature `otlp` nor providers of the host's.
+    NotBuiltIn,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(way) => f.write_str(way),
+            Self::Host => f.write_str("telemetry by the host's own providers"),
+            Self::Disabled => f.write_str("OTLP off (OTEL_SDK_DISABLED)"),
+            Self::NotBuiltIn => f.write_str("OTLP not built in"),
+        }
+    }
 }
 
 /// Whether what is sent arrives.
@@ -57,7 +119,25 @@ impl Delivery {
     }
 
     pub(crate) fn state(&self) -> DeliveryState {
-        DeliveryState::of(&self.last.lock().unwrap_or_else(PoisonError::into_inner))
+        DeliveryState::of(&self.last().of)
+    }
+
+    pub(crate) fn report(&self, target: Target) -> DeliveryReport {
+        let counts = |counts: &Signals<AtomicU64>| counts.map(|count| count.load(Ordering::Relaxed));
+        let last = self.last();
+        DeliveryReport {
+            target,
+            state: DeliveryState::of(&last.of),
+            last_success: last.success,
+            last_failure: last.failure.as_ref().map(|(at, _)| *at),
+            last_error: last.failure.as_ref().map(|(_, error)| error.clone()),
+            failures: counts(&self.failures),
+            dropped: counts(&self.dropped),
+        }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts items that were given up without having been sent.
@@ -76,10 +156,15 @@ impl Delivery {
         if result.is_err() {
             self.failures.of(signal).fetch_add(1, Ordering::Relaxed);
         }
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let fails = |last: &_| matches!(DeliveryState::of(last), DeliveryState::Failing { .. });
+        let at = Clock::date();
+        let mut last = self.last();
+        let fails = |last: &Last| matches!(DeliveryState::of(&last.of), DeliveryState::Failing { .. });
         let before = fails(&last);
-        *last.of_mut(signal) = Some(result);
+        match &result {
+            Ok(()) => last.success = Some(at),
+            Err(error) => last.failure = Some((at, error.clone())),
+        }
+        *last.of.of_mut(signal) = Some(result);
         before != fails(&last)
     }
 }
@@ -115,6 +200,24 @@ mod tests {
         assert_eq!(delivery.failures(Signal::Logs), 3);
         assert_eq!(delivery.failures(Signal::Metrics), 0);
         assert_eq!(delivery.state(), DeliveryState::Failing { error: "connection refused".to_owned() });
+    }
+
+    #[test]
+    fn the_last_error_is_known_although_others_arrive_since() {
+        let delivery = Delivery::default();
+        let report = || delivery.report(Target::NotBuiltIn);
+        assert_eq!((report().last_success, report().last_failure, report().last_error), (None, None, None));
+        delivery.exported(Signal::Traces, refused());
+        assert!(report().last_success.is_none() && report().last_failure.is_some());
+        delivery.exported(Signal::Traces, Ok(()));
+        delivery.drop_items(Signal::Traces, 3);
+        let report = report();
+        assert_eq!(
+            (report.state, report.last_error.as_deref()),
+            (DeliveryState::Delivering, Some("connection refused"))
+        );
+        assert!(report.last_success >= report.last_failure);
+        assert_eq!((report.failures.traces, report.dropped.traces, report.dropped.logs), (1, 3, 0));
     }
 
     #[test]

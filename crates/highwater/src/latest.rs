@@ -10,6 +10,7 @@ use highwater_model::{Bytes, Counts, Forecast, Level, Sample, SinceStart};
 
 use crate::capture::CaptureCounts;
 use crate::identity::EpisodeHandle;
+use crate::status::Cost;
 
 /// The latest sample, what was judged of it, and what it cost.
 #[derive(Clone, Debug, Default)]
@@ -21,20 +22,15 @@ pub(crate) struct Snapshot {
     /// Bytes a second by which use rises or falls.
     pub(crate) slope: Option<f64>,
     pub(crate) time_to_limit: Option<Forecast>,
+    /// Whether growth that was told goes on.
+    pub(crate) is_growing: bool,
+    /// For how much longer nothing counts as growth.
+    pub(crate) warm_up_left: Duration,
     pub(crate) episode: Option<Arc<EpisodeHandle>>,
     pub(crate) counts: Counts,
     /// What became of captures, where there are any.
     pub(crate) captures: Option<CaptureCounts>,
     pub(crate) cost: Cost,
-}
-
-/// What the watch thread spent.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Cost {
-    pub(crate) rounds: u64,
-    pub(crate) read: Duration,
-    pub(crate) judge: Duration,
-    pub(crate) tell: Duration,
 }
 
 /// The shared place of the latest snapshot.

@@ -27,6 +27,8 @@
 //! | [`Agent::pressure`] | code that asks or waits for a level: request paths, caches, [load shedding](https://docs.rs/highwater-middleware) |
 //! | [`Builder::action`], [`Builder::purge`] | what is to be done from a level on |
 //! | [`Agent::on_event`] | a program that hears what happens |
+//! | [`Agent::observer`] | who looks on and must not keep the agent running: admin endpoints, the [live page](https://docs.rs/highwater-page) |
+//! | [`Agent::delivery`] | whether telemetry arrives, and what was lost |
 //! | [`Agent::shutdown`] | an orderly end, with a deadline |
 //!
 //! # How it works
@@ -69,6 +71,7 @@
 //! | `HIGHWATER_PROFILE_*` | heap profiles as files, and what asks for one |
 //! | `HIGHWATER_BLACK_BOX` | a file that survives the process, with its last minutes |
 //! | `HIGHWATER_PURGE` | what is done |
+//! | `HIGHWATER_PAGE`, `_PAGE_*`, `HIGHWATER_JAEGER_URL` | the live page, where the program has it |
 //! | `OTEL_EXPORTER_OTLP_*`, for all signals and for one | the way to the collector |
 //! | `OTEL_METRICS_EXPORTER`, `OTEL_LOGS_EXPORTER`, `OTEL_TRACES_EXPORTER`, `OTEL_TRACES_SAMPLER`, `OTEL_METRIC_EXPORT_*` | what is sent |
 //! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who sends it |
@@ -98,6 +101,7 @@ mod finished;
 pub mod fuzzing;
 mod identity;
 mod latest;
+mod observer;
 #[cfg(feature = "opentelemetry")]
 mod otel;
 #[cfg(not(feature = "opentelemetry"))]
@@ -125,20 +129,29 @@ pub use black_box::PreviousRun;
 pub use builder::{Builder, StartError};
 pub use capture::{Capture, CaptureError, CaptureRefused};
 pub use config::{ConfigError, Protocol};
-pub use delivery::DeliveryState;
+pub use delivery::{DeliveryReport, DeliveryState, Target};
 pub use event::{Attribute, Event, Severity, What};
 pub use highwater_model as model;
 pub use highwater_model::{Bytes, Level, Pace, Refusal, Sample, Threshold, Trigger};
 pub use highwater_sources::{AllocatorKind, Reason as SourceReason, Region, Source};
 pub use identity::EpisodeId;
+pub use observer::Observer;
 #[cfg(feature = "opentelemetry")]
 pub use otel::resource;
 #[cfg(feature = "otlp")]
 pub use otel::view;
 pub use pressure::{Changed, Ended, Pressure, PressureReading, ShedCounter};
 pub use prometheus::Exposition;
+pub use signal::Signals;
 pub use site::Site;
-pub use status::{OpenEpisode, Status};
+pub use status::{Cost, OpenEpisode, Status};
+
+/// What the live page needs, and nobody else.
+#[doc(hidden)]
+pub mod __page {
+    pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+    pub use crate::config::{Page, PageAddress, PageToken};
+}
 
 /// What the macro needs, and nobody else.
 #[cfg(feature = "jemalloc")]

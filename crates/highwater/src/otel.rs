@@ -20,10 +20,10 @@ use crate::act::Acted;
 use crate::black_box;
 use crate::builder::{Builder, Exits};
 use crate::config::Config;
+use crate::delivery::Target;
 use crate::event::Event;
 use crate::outlet::Outlet;
 use crate::shared::Shared;
-use crate::startup::Target;
 use crate::telemetry::{SCHEMA_URL, SCOPE};
 
 mod instruments;

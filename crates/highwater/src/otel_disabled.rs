@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::black_box::Value;
 use crate::builder::Exits;
 use crate::config::Config;
+use crate::delivery::Target;
 use crate::shared::Shared;
-use crate::startup::Target;
 use crate::telemetry::DISTRO;
 
 /// Nothing that a host could pass.
@@ -46,5 +46,5 @@ pub(crate) fn sends(_: &Host, _: &Config) -> bool {
 }
 
 pub(crate) fn exits(_: Host, _: &Config, _: &Arc<Shared>) -> Exits {
-    Exits { host: None, own: None, own_ids: true, target: Target::None }
+    Exits { host: None, own: None, own_ids: true, target: Target::NotBuiltIn }
 }

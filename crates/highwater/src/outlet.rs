@@ -4,10 +4,11 @@
 //! the new message is dropped, and if it is an event, counted by who handed it over: what stands before it tells the older
 //! part of the same story, and an episode whose beginning was dropped would make no sense.
 
+use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
@@ -198,45 +199,67 @@ pub(crate) struct Callbacks {
     added: Subscriptions,
 }
 
-/// Where callbacks are added, also while others run.
+/// How many events are kept for who comes late: more than are told before a program's first line can listen.
+const RECENT: usize = 16;
+
+/// Where callbacks are added, also while others run, and the last events for who comes late.
 ///
 /// It closes when the agent ends: what waits is dropped, and so is what is added later, so that whoever waits for a
 /// callback's end of a channel sees it close, and a callback that holds the agent does not keep it for ever.
 #[derive(Clone)]
-pub(crate) struct Subscriptions(Arc<Mutex<Option<Vec<Callback>>>>);
+pub(crate) struct Subscriptions(Arc<Mutex<Option<Open>>>);
+
+/// Under one lock, so that who is added has each event either among the last or by a call.
+#[derive(Default)]
+struct Open {
+    added: Vec<Callback>,
+    /// At most [`RECENT`], the oldest first.
+    recent: VecDeque<Event>,
+}
 
 impl Subscriptions {
-    pub(crate) fn add(&self, callback: Callback) {
-        let refused = match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(added) => {
-                added.push(callback);
-                None
+    /// Adds one; returns the last events that it will not be called with.
+    pub(crate) fn add(&self, callback: Callback) -> Vec<Event> {
+        let (recent, refused) = match &mut *self.open() {
+            Some(open) => {
+                open.added.push(callback);
+                (open.recent.iter().cloned().collect(), None)
             }
-            None => Some(callback),
+            None => (Vec::new(), Some(callback)),
         };
         // Outside the lock: what it holds may be the host's, or the agent itself.
         drop(refused);
+        recent
     }
 
-    /// Takes what was added.
-    fn take(&self) -> Vec<Callback> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(std::mem::take).unwrap_or_default()
+    /// Takes what was added, and keeps the event that they are about to be called with.
+    fn take_for(&self, event: &Event) -> Vec<Callback> {
+        let Some(open) = &mut *self.open() else { return Vec::new() };
+        if open.recent.len() >= RECENT {
+            open.recent.pop_front();
+        }
+        open.recent.push_back(event.clone());
+        std::mem::take(&mut open.added)
     }
 
     pub(crate) fn close(&self) {
-        let added = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(added);
+        let open = self.open().take();
+        drop(open);
     }
 
     /// Subscriptions that nobody will hear.
     pub(crate) fn closed() -> Self {
         Self(Arc::new(Mutex::new(None)))
     }
+
+    fn open(&self) -> MutexGuard<'_, Option<Open>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Default for Subscriptions {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Some(Vec::new()))))
+        Self(Arc::new(Mutex::new(Some(Open::default()))))
     }
 }
 
@@ -248,7 +271,7 @@ impl Callbacks {
 
 impl Outlet for Callbacks {
     fn tell(&mut self, event: &Event) {
-        self.registered.append(&mut self.added.take());
+        self.registered.append(&mut self.added.take_for(event));
         let before = self.registered.len();
         // One that panics has broken its own state: it is not called again.
         self.registered.retain_mut(|callback| catch_unwind(AssertUnwindSafe(|| callback(event))).is_ok());
@@ -265,5 +288,38 @@ impl Outlet for Callbacks {
 impl std::fmt::Debug for Subscriptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Subscriptions").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::SystemTime;
+
+    use highwater_model::Sample;
+    use highwater_sources::Source;
+
+    use super::*;
+    use crate::event::What;
+
+    fn event() -> Event {
+        Event::new(SystemTime::UNIX_EPOCH, What::SourceRecovered { source: Source::Cgroup }, Sample::default(), None)
+    }
+
+    #[test]
+    fn who_comes_late_gets_each_event_once_and_of_those_before_the_last_sixteen() {
+        let subscriptions = Subscriptions::default();
+        let mut callbacks = Callbacks::new(subscriptions.clone());
+        let events: Vec<_> = (0..RECENT + 3).map(|_| event()).collect();
+        let (before, after) = events.split_at(RECENT + 2);
+        before.iter().for_each(|event| callbacks.tell(event));
+        let (tell, told) = channel();
+        let recent = subscriptions.add(Box::new(move |event| tell.send(event.uid().to_owned()).unwrap()));
+        after.iter().for_each(|event| callbacks.tell(event));
+        let uids = |events: &[Event]| events.iter().map(|event| event.uid().to_owned()).collect::<Vec<_>>();
+        assert_eq!(uids(&recent), uids(&before[2..]));
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), uids(after));
+        callbacks.finish();
+        assert_eq!(subscriptions.add(Box::new(|_| ())).len(), 0, "nothing is kept after the end");
     }
 }

@@ -21,12 +21,15 @@ impl Signal {
     }
 }
 
-/// One of each.
+/// One of each kind of telemetry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Signals<T> {
-    pub(crate) metrics: T,
-    pub(crate) logs: T,
-    pub(crate) traces: T,
+pub struct Signals<T> {
+    /// Of metrics.
+    pub metrics: T,
+    /// Of events, which go as log records.
+    pub logs: T,
+    /// Of episodes, which go as spans.
+    pub traces: T,
 }
 
 impl<T> Signals<T> {
@@ -44,6 +47,10 @@ impl<T> Signals<T> {
             Signal::Logs => &mut self.logs,
             Signal::Traces => &mut self.traces,
         }
+    }
+
+    pub(crate) fn map<U>(&self, of: impl Fn(&T) -> U) -> Signals<U> {
+        Signals { metrics: of(&self.metrics), logs: of(&self.logs), traces: of(&self.traces) }
     }
 
     /// All three, in the order of [`Signal::ALL`].

@@ -6,23 +6,10 @@ use highwater_model::{Bytes, Level, Levels, Limit, LimitSource, Rules, Sample};
 use highwater_sources::{AllocatorKind, Availability, Reason, Source};
 
 use crate::config::{Config, Exporter, Protocol, level_variable};
+use crate::delivery::Target;
 use crate::event::Severity;
 use crate::outlet::Queue;
 use crate::signal::Signal;
-
-/// Where what is told goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "which of them can come about depends on the features")]
-pub(crate) enum Target {
-    /// The agent's own pipeline: a [`Way`].
-    Own(String),
-    /// A host's own providers.
-    Host,
-    /// `OTEL_SDK_DISABLED`.
-    Disabled,
-    /// No OpenTelemetry is built in.
-    None,
-}
 
 /// Said where a purge is asked for in vain.
 pub(crate) const NOTHING_TO_PURGE: &str = "HIGHWATER_PURGE has no effect: jemalloc does not serve the program; \
@@ -131,12 +118,7 @@ impl fmt::Display for StartupLine<'_> {
         let [elevated, high, critical] = self.rules.levels.thresholds();
         let warm_up = humantime::format_duration(self.rules.growth.warm_up);
         write!(f, ", levels {elevated} {high} {critical}, growth after {warm_up}, ")?;
-        match self.target {
-            Target::Own(way) => f.write_str(way),
-            Target::Host => f.write_str("telemetry by the host's own providers"),
-            Target::Disabled => f.write_str("OTLP off (OTEL_SDK_DISABLED)"),
-            Target::None => f.write_str("OTLP not built in"),
-        }
+        self.target.fmt(f)
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use highwater_model::{Bytes, Forecast, Level, Sample};
+use highwater_model::{Bytes, Forecast, Level, Levels, Sample};
 use highwater_sources::AllocatorKind;
 
 use crate::delivery::DeliveryState;
 use crate::identity::EpisodeId;
+use crate::latest::Snapshot;
+use crate::observer::About;
+use crate::shared::Shared;
 
 /// How things stand, as of the last sample that was judged.
 #[derive(Clone, Debug)]
@@ -18,12 +21,18 @@ pub struct Status {
     pub age: Option<Duration>,
     /// The level as of that sample.
     pub level: Level,
+    /// Where the levels begin, as they are set; [`Levels::lines`] has them as bytes under a limit.
+    pub levels: Levels,
     /// The highest use of the trailing minute.
     pub peak: Option<Bytes>,
     /// Bytes a second by which use rises or falls.
     pub growth: Option<f64>,
     /// When the limit is reached, where it is certain that use rises.
     pub time_to_limit: Option<Forecast>,
+    /// Whether growth that was told (`highwater.memory.growth.detected`) has not stopped since, and was not given back.
+    pub is_growing: bool,
+    /// For how much longer after the start nothing counts as growth; zero once the process is warm.
+    pub warm_up_left: Duration,
     /// The open episode.
     pub episode: Option<OpenEpisode>,
     /// How many episodes began since the start.
@@ -34,24 +43,72 @@ pub struct Status {
     pub allocator: AllocatorKind,
     /// Whether what the agent sends arrives.
     pub delivery: DeliveryState,
+    /// Whether heap profiles can be taken.
+    pub heap_profiles: bool,
+    /// What the agent itself spent.
+    pub cost: Cost,
 }
 
 impl Status {
-    /// Of a process in which no agent runs: a child that was forked from one with an agent.
-    pub(crate) fn unknown(allocator: AllocatorKind) -> Self {
+    pub(crate) fn of(shared: &Shared, about: &About) -> Self {
+        if !shared.process.is_current() {
+            // A child that was forked from a process with an agent: none runs here.
+            return Self::made(Snapshot::default(), about);
+        }
+        let snapshot = shared.latest.last();
+        let sample = snapshot.as_ref().map(|snapshot| snapshot.sample);
+        Self {
+            age: sample.map(|sample| shared.clock.now().since(sample.at)),
+            sample,
+            unheard: shared.delivery.unheard(),
+            delivery: shared.delivery.state(),
+            ..Self::made(snapshot.unwrap_or_default(), about)
+        }
+    }
+
+    /// What follows from a snapshot alone.
+    fn made(snapshot: Snapshot, about: &About) -> Self {
+        let Snapshot { level, peak, slope, time_to_limit, is_growing, warm_up_left, episode, counts, cost, .. } =
+            snapshot;
         Self {
             sample: None,
             age: None,
-            level: Level::Normal,
-            peak: None,
-            growth: None,
-            time_to_limit: None,
-            episode: None,
-            episodes: 0,
+            level,
+            levels: about.levels,
+            peak,
+            growth: slope,
+            time_to_limit,
+            is_growing,
+            warm_up_left,
+            episode: episode.map(|handle| OpenEpisode { id: handle.id.get().copied(), began: handle.began }),
+            episodes: counts.episodes,
             unheard: 0,
-            allocator,
+            allocator: about.allocator,
             delivery: DeliveryState::Idle,
+            heap_profiles: about.heap_profiles,
+            cost,
         }
+    }
+}
+
+/// What the watch thread spent since the start, as wall-clock time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cost {
+    /// Samples that were taken and judged.
+    pub rounds: u64,
+    /// Reading them.
+    pub read: Duration,
+    /// Judging them.
+    pub judge: Duration,
+    /// Publishing them, and handing over what is told.
+    pub tell: Duration,
+}
+
+impl Cost {
+    /// All of it.
+    pub fn total(&self) -> Duration {
+        self.read.saturating_add(self.judge).saturating_add(self.tell)
     }
 }
 

@@ -165,6 +165,7 @@ impl Watch {
         self.snapshot.peak = self.peak.at(now);
         self.snapshot.level = self.judge.level();
         (self.snapshot.slope, self.snapshot.time_to_limit) = (self.judge.slope(), self.judge.time_to_limit());
+        (self.snapshot.is_growing, self.snapshot.warm_up_left) = (self.judge.is_growing(), self.judge.warm_up_left());
         self.snapshot.counts = self.judge.counts();
         if let Some(words) = self.findings.of(&sample) {
             words.into_iter().for_each(|text| self.outlets.tell.say(Severity::Warn, text));

@@ -41,7 +41,10 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    // Its address is said in the log; HIGHWATER_PAGE names another one, or is off.
+    let page = highwater_page::start(&agent);
     let served = serve(&host, port, &agent).await;
+    drop(page);
     // An open episode is ended as such, and its spans delivered.
     agent.shutdown(Duration::from_secs(3));
     match served {

@@ -74,6 +74,7 @@ pub(crate) fn load(process: u32, address: SocketAddr, round: Duration) -> Load {
 pub(crate) fn start(program: &Path, environment: &[(&str, &str)]) -> (Child, SocketAddr) {
     let mut child = Command::new(program)
         .env("PORT", "0")
+        .env("HIGHWATER_PAGE", "off")
         .envs(environment.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -56,7 +56,8 @@ fn it_ends_in_time_although_a_client_keeps_its_connection() {
 #[test]
 fn killed_it_leaves_nothing_behind() {
     let folder = Folder::temporary();
-    let program = || Program::at(&binary::of("demo")).in_folder(folder.path()).variables(&[SMALL, super::UNSENT]);
+    let program =
+        || Program::at(&binary::of("demo")).in_folder(folder.path()).variables(&[SMALL, super::UNSENT, Demo::NO_PAGE]);
     let mut first = Demo::of(program().variable("PORT", "0"));
     fill(&first, "/allocate");
     first.process().signal("KILL");

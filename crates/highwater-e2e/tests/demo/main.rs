@@ -14,6 +14,7 @@ use highwater_e2e::demo::Demo;
 mod console;
 mod end;
 mod interface;
+mod page;
 mod settings;
 mod sheds;
 

@@ -34,7 +34,7 @@ fn a_port_that_is_none_is_an_error_with_its_remedy() {
 fn a_port_that_is_taken_is_an_error() {
     let taken = ports::listener();
     let port = ports::port(&taken).to_string();
-    let mut demo = Program::at(&binary::of("demo")).variable("PORT", &port).run();
+    let mut demo = Program::at(&binary::of("demo")).variables(&[("PORT", &port), Demo::NO_PAGE]).run();
     assert_eq!(demo.wait().code(), Some(1));
     let remedy = "(HOST and PORT choose another address)";
     let why = format!("cannot serve http://127.0.0.1:{port} {remedy}: Address already in use (os error 98)");

@@ -13,6 +13,8 @@ fn what_a_forked_child_inherits_never_hangs_at_whatever_moment_it_was_forked() {
         // A raised level is the parent's, and so is what it does about it.
         ("HIGHWATER_LIMIT", "1MiB"),
         ("HIGHWATER_PURGE", "high"),
+        // Its page is the parent's, too.
+        ("HIGHWATER_PAGE", "127.0.0.1:0"),
     ]);
     let mut program = program.start();
     program.wait_for_success();

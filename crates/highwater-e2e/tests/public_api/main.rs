@@ -38,6 +38,11 @@ fn the_interface_of_the_middleware_is_as_written() {
     is_as_written("highwater-middleware");
 }
 
+#[test]
+fn the_interface_of_the_page_is_as_written() {
+    is_as_written("highwater-page");
+}
+
 /// With `HIGHWATER_BLESS=1` in the environment the file is written.
 fn is_as_written(package: &str) {
     let Some(interface) = interface(&described(package)) else {

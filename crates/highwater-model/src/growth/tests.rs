@@ -52,6 +52,27 @@ fn each_window_tells_the_leaks_of_its_length_once_and_in_time() {
 }
 
 #[test]
+fn growth_goes_on_from_when_it_is_told_until_it_is_given_back() {
+    let mut detector = Detector::new(&Windows::default());
+    let mut observe = |seconds: u64, used: u64| {
+        let at = SinceStart::from_secs(seconds);
+        let sample = Sample { at, used: Some(Bytes::new(used)), limit: limit(LIMIT), ..Sample::default() };
+        let told = detector.observe(&sample, Bytes::new(used), Duration::from_secs(15 * MINUTE)).is_some();
+        (told, detector.goes_on(), detector.warm_up_left(at).as_secs())
+    };
+    let mut told_at = None;
+    for seconds in (0..2 * HOUR).step_by(STEP as usize) {
+        let (told, goes_on, warm_up) = observe(seconds, leak(2 * HOUR)(seconds));
+        told_at = told_at.or(told.then_some(seconds));
+        assert_eq!(goes_on, told_at.is_some(), "at {seconds} s");
+        assert_eq!(warm_up, (30 * MINUTE).saturating_sub(seconds));
+    }
+    assert!(told_at.is_some());
+    let goes_on = (2 * HOUR..3 * HOUR).step_by(STEP as usize).map(|seconds| observe(seconds, 300).1).last();
+    assert_eq!(goes_on, Some(false), "it was given back");
+}
+
+#[test]
 fn slope_span_and_forecast_are_those_of_the_leak() {
     let told = told(12 * HOUR, leak(12 * HOUR));
     let [(at, growth)] = told[..] else { panic!("told {} times", told.len()) };

@@ -31,6 +31,10 @@ pub(crate) const PROFILE_AT_EXIT: &str = "HIGHWATER_PROFILE_AT_EXIT";
 pub(crate) const PROFILE_SIGNAL: &str = "HIGHWATER_PROFILE_SIGNAL";
 pub(crate) const BLACK_BOX: &str = "HIGHWATER_BLACK_BOX";
 pub(crate) const PURGE: &str = "HIGHWATER_PURGE";
+pub(crate) const PAGE: &str = "HIGHWATER_PAGE";
+pub(crate) const PAGE_TOKEN: &str = "HIGHWATER_PAGE_TOKEN";
+pub(crate) const PAGE_HOSTS: &str = "HIGHWATER_PAGE_HOSTS";
+pub(crate) const JAEGER_URL: &str = "HIGHWATER_JAEGER_URL";
 pub(crate) const HOLD_LEAVE: &str = "HIGHWATER_HOLD_LEAVE";
 pub(crate) const WARM_UP: &str = "HIGHWATER_GROWTH_WARM_UP";
 pub(crate) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -236,6 +240,42 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
         },
     },
     Variable {
+        name: PAGE,
+        meaning: "where the [live page](page.md) listens, in a program that has it: an IP address and a port, or `off` \
+                  (default: `127.0.0.1:7070`)",
+        read: |config, text| {
+            config.page.address = text.parse()?;
+            Ok(())
+        },
+    },
+    Variable {
+        name: PAGE_TOKEN,
+        meaning: "the token that the page asks for, 16 to 256 letters, digits and any of `-._~` (default: none on the loopback \
+                  address; on any other one is made at each start, and printed with the address)",
+        read: |config, text| {
+            config.page.token = Some(text.parse()?);
+            Ok(())
+        },
+    },
+    Variable {
+        name: PAGE_HOSTS,
+        meaning: "names by which browsers may ask for the page, beside `localhost` and addresses, with commas between: a name \
+                  that is not known may be a stranger's (default: none)",
+        read: |config, text| {
+            config.page.hosts = super::page::hosts(text)?;
+            Ok(())
+        },
+    },
+    Variable {
+        name: JAEGER_URL,
+        meaning: "where a browser finds Jaeger, such as `http://127.0.0.1:16686`: the page links to the traces of episodes \
+                  (default: none)",
+        read: |config, text| {
+            config.page.jaeger = Some(super::page::url(text)?);
+            Ok(())
+        },
+    },
+    Variable {
         name: "HIGHWATER_DISABLED",
         meaning: "`true`: no threads and nothing sent, only readings on demand (default: `false`)",
         read: |config, text| {
@@ -361,7 +401,7 @@ pub(crate) static WITHOUT_EFFECT: &[(&[&str], &str)] = &[
     ),
     (
         &["OTEL_EXPORTER_PROMETHEUS_HOST", "OTEL_EXPORTER_PROMETHEUS_PORT"],
-        "nothing listens in the service: Prometheus takes OTLP, or asks the collector",
+        "the agent itself listens nowhere: Prometheus takes OTLP, or asks the collector",
     ),
     (
         &["OTEL_EXPORTER_ZIPKIN_ENDPOINT", "OTEL_EXPORTER_ZIPKIN_TIMEOUT", "OTEL_EXPORTER_ZIPKIN_PROTOCOL"],

@@ -121,6 +121,32 @@ fn what_is_told_and_where_is_read() {
 }
 
 #[test]
+fn what_the_page_is_told_is_read_and_its_token_never_said() {
+    let address = |text| good(&[("HIGHWATER_PAGE", text)]).page.address;
+    let at = |text: &str| PageAddress::At(text.parse().unwrap());
+    assert_eq!(address("off"), PageAddress::Off);
+    assert_eq!(address("localhost:7071"), at("127.0.0.1:7071"));
+    assert_eq!(address("0.0.0.0:0"), at("0.0.0.0:0"));
+    assert_eq!(address("[::1]:7070"), at("[::1]:7070"));
+    let page = good(&[
+        ("HIGHWATER_PAGE_TOKEN", "abcDEF-._~012345"),
+        ("HIGHWATER_PAGE_HOSTS", "Memory.example.org, cart.internal,"),
+        ("HIGHWATER_JAEGER_URL", "http://127.0.0.1:16686/"),
+    ])
+    .page;
+    assert_eq!(page.token.as_ref().map(PageToken::reveal), Some("abcDEF-._~012345"));
+    assert_eq!(page.hosts, ["memory.example.org", "cart.internal"]);
+    assert_eq!(page.jaeger.as_deref(), Some("http://127.0.0.1:16686"));
+    assert!(!format!("{page:?}").contains("abcDEF"));
+    for token in ["too-short", "sixteen chars and a space", "sixteen;chars;and;more", &"x".repeat(257)] {
+        let said = bad("HIGHWATER_PAGE_TOKEN", token);
+        assert!(said.starts_with("HIGHWATER_PAGE_TOKEN=\"***\": not a token: ") && !said.contains(token), "{said}");
+    }
+    let said = bad("HIGHWATER_JAEGER_URL", "http://user:secret@jaeger");
+    assert!(!said.contains("secret"), "{said}");
+}
+
+#[test]
 fn the_resource_is_percent_decoded_and_a_later_pair_replaces() {
     let config = good(&[(
         "OTEL_RESOURCE_ATTRIBUTES",
@@ -188,6 +214,16 @@ fn each_of_our_variables_refuses_nonsense_and_says_what_would_be_right() {
         ("HIGHWATER_REPORT", "2days", "30s"),
         ("HIGHWATER_PURGE", "normal", "critical"),
         ("HIGHWATER_PURGE", "on", "off"),
+        ("HIGHWATER_PAGE", "7070", "127.0.0.1:7070"),
+        ("HIGHWATER_PAGE", "on", "or off"),
+        ("HIGHWATER_PAGE", "example.org:80", "127.0.0.1:7070"),
+        ("HIGHWATER_PAGE", "localhost:", "127.0.0.1:7070"),
+        ("HIGHWATER_PAGE_HOSTS", "http://memory.example.org", "without scheme"),
+        ("HIGHWATER_PAGE_HOSTS", "memory.example.org:80", "without scheme and port"),
+        ("HIGHWATER_JAEGER_URL", "127.0.0.1:16686", "http://"),
+        ("HIGHWATER_JAEGER_URL", "javascript:alert(1)", "http://"),
+        ("HIGHWATER_JAEGER_URL", "http://", "http://127.0.0.1:16686"),
+        ("HIGHWATER_JAEGER_URL", "http://a b", "http://127.0.0.1:16686"),
         ("OTEL_RESOURCE_ATTRIBUTES", "no pair", "key=value"),
         ("OTEL_RESOURCE_ATTRIBUTES", "=value", "key=value"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a=%zz", "%25"),

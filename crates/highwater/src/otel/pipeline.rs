@@ -43,13 +43,14 @@ use crate::builder::{Connect, Exits};
 use crate::clock::Clock;
 use crate::config::{self, Config, Exporter, Route};
 use crate::delivery::DeliveryState;
+use crate::delivery::Target;
 use crate::event::{Event, Priority, What};
 use crate::finished::Finished;
 use crate::identity::random;
 use crate::outlet::{Outlet, Queue};
 use crate::shared::Shared;
 use crate::signal::{Signal, Signals};
-use crate::startup::{Target, Way};
+use crate::startup::Way;
 use crate::telemetry::DISTRO;
 use crate::voice;
 

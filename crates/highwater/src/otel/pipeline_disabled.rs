@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::builder::Exits;
 use crate::config::Config;
+use crate::delivery::Target;
 use crate::shared::Shared;
-use crate::startup::Target;
 use crate::telemetry::DISTRO;
 
 /// The resource of what is sent, as texts.
@@ -16,5 +16,5 @@ pub(crate) fn resource_of(config: &Config) -> Vec<(String, String)> {
 }
 
 pub(super) fn exits(_: &Config, _: &Arc<Shared>) -> Exits {
-    Exits { host: None, own: None, own_ids: true, target: Target::None }
+    Exits { host: None, own: None, own_ids: true, target: Target::NotBuiltIn }
 }

@@ -110,6 +110,11 @@ impl Board {
         self.state.store(ENDED, Ordering::Release);
     }
 
+    /// Whether nothing will change any more: after the agent's end, and in a child that was forked.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state() == ENDED
+    }
+
     /// Wakes those for whom something changed. It runs code of the host's.
     pub(crate) fn wake(&self) {
         let mut waiters = lock(&self.waiters);

@@ -1,0 +1,121 @@
+//! The page apart from its server, and apart from everybody else's.
+
+use std::fs;
+
+use highwater_e2e::browser::Browser;
+use highwater_e2e::folder::Folder;
+use highwater_e2e::{MIB, http};
+use serde_json::{Value, json};
+
+use super::{NEWEST, UNSENT, allocate, demo, keep, mib, number, open, page};
+
+#[test]
+fn the_export_shows_the_same_numbers_from_a_file_without_a_network() {
+    let demo = demo(&[]);
+    allocate(&demo, 24);
+    let export = http::get(&format!("{}export.html", page(&demo))).unwrap();
+    assert_eq!(export.status, 200);
+    let (_, rest) = export.body.split_once("id=\"snapshot\">").unwrap();
+    let snapshot: Value = serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap();
+    let folder = Folder::temporary();
+    let file = folder.path().join("highwater.html");
+    fs::write(&file, &export.body).unwrap();
+    // The demo is not asked any more.
+    drop(demo);
+
+    let browser = Browser::shared();
+    let tab = browser.tab();
+    tab.unplug();
+    tab.open(&format!("file://{}", file.display()));
+    tab.wait_until("the file shows the four numbers", super::FILLED);
+    let state = &snapshot["state"];
+    assert_eq!(tab.text("#verdict-title"), state["verdict"]["title"].as_str().unwrap());
+    assert_eq!(
+        tab.text("#verdict-reason"),
+        state["verdict"]["reason"].as_str().unwrap().replace(['\u{a0}', '\u{202f}'], " ")
+    );
+    for (card, key) in
+        [("#n-resident", "resident"), ("#n-allocated", "allocated"), ("#n-external", "external"), ("#n-rss", "rss")]
+    {
+        let (shown, saved) = (mib(&tab.text(card)), state["sample"][key].as_f64().unwrap() / MIB as f64);
+        // Three digits are shown.
+        assert!((shown - saved).abs() <= saved * 0.006, "{key}: {shown} MiB shown, {saved} MiB saved");
+    }
+    assert!(tab.text("#link-text").starts_with("Saved "), "{}", tab.text("#link-text"));
+    assert!(tab.run("return document.querySelectorAll('canvas').length;").as_u64().unwrap() >= 3);
+    tab.press("5");
+    tab.wait_until("the charts still answer", "$('#windows input:checked').value === '21600'");
+    assert_eq!(tab.run("return performance.getEntriesByType('resource').map((each) => each.name);"), json!([]));
+    assert_eq!(tab.log(), Vec::<String>::new());
+    keep(&tab, "export");
+}
+
+#[test]
+fn nothing_comes_from_elsewhere_and_nothing_foreign_runs() {
+    let demo = demo(&[]);
+    let browser = Browser::shared();
+    let tab = browser.tab();
+    open(&tab, &demo);
+    let foreign = tab.run(
+        "const names = performance.getEntriesByType('resource').map((each) => each.name); \
+         return names.filter((name) => !name.startsWith(location.origin));",
+    );
+    assert_eq!(foreign, json!([]));
+    let loaded = tab.run("return performance.getEntriesByType('resource').length;");
+    assert!(loaded.as_u64().unwrap() >= 4, "{loaded}");
+    assert_eq!(tab.log(), Vec::<String>::new(), "the browser complains");
+
+    tab.run(
+        "const script = document.createElement('script'); script.textContent = 'window.ran = true;'; \
+             document.body.append(script); \
+             document.body.insertAdjacentHTML('beforeend', '<img src=\"nowhere.png\" onerror=\"window.ran = true\">');",
+    );
+    let asked = tab.run_async("return fetch('http://127.0.0.1:9/').then(() => 'answered', () => 'refused');");
+    assert_eq!((tab.run("return window.ran ?? false;"), asked), (json!(false), json!("refused")));
+    let complaints = tab.log().join("\n");
+    for policy in ["script-src", "connect-src"] {
+        assert!(complaints.contains(policy), "{policy} in: {complaints}");
+    }
+}
+
+#[test]
+fn a_service_that_is_gone_is_said_and_its_successor_is_found() {
+    let first = demo(&[]);
+    let browser = Browser::shared();
+    let tab = browser.tab();
+    open(&tab, &first);
+    let pid = first.process().id();
+    tab.wait_until("it is this process", &format!("$('#instance').textContent.includes('pid {pid}')"));
+    let address = page(&first).trim_start_matches("http://").trim_end_matches('/').to_owned();
+    drop(first);
+    tab.wait_until("its end is said", "$('#verdict-title').textContent === 'No answer'");
+    assert_eq!(tab.text("#link-text"), "No answer, trying again");
+    keep(&tab, "gone");
+
+    let second = highwater_e2e::demo::Demo::start(None, &[UNSENT, ("HIGHWATER_PAGE", &address)]);
+    let pid = second.process().id();
+    tab.wait_until("the next process is there", &format!("$('#instance').textContent.includes('pid {pid}')"));
+    tab.wait_until("and gives its own verdict", "$('#verdict-title').textContent !== 'No answer'");
+    assert_eq!(tab.text("#link-text"), "Live");
+}
+
+#[test]
+fn beyond_this_machine_the_page_asks_for_its_token_once() {
+    const TOKEN: &str = "a-token-of-the-test";
+    let demo = demo(&[("HIGHWATER_PAGE", "0.0.0.0:0"), ("HIGHWATER_PAGE_TOKEN", TOKEN)]);
+    let browser = Browser::shared();
+    let tab = browser.tab();
+    let url = page(&demo).replace("0.0.0.0", "127.0.0.1");
+    let url = url.split('?').next().unwrap();
+    tab.open(url);
+    assert!(tab.text("body").contains("a token is needed"), "{}", tab.text("body"));
+    tab.log();
+    tab.open(&format!("{url}?token={TOKEN}"));
+    tab.wait_until("the page is there", super::FILLED);
+    tab.wait_until("its stream too", "$('#link').dataset.state === 'live'");
+    assert_eq!(tab.run("return location.href;"), url, "the token stays in the address");
+    assert_eq!(tab.run("return document.cookie;"), "", "a script can read the cookie");
+    let now = number(&tab, NEWEST);
+    tab.wait_until("rows come", &format!("{NEWEST} > {now}"));
+    assert_eq!(tab.log(), Vec::<String>::new());
+}

@@ -1,0 +1,238 @@
+//! What the page knows: kept up to date by its own thread, asked by whoever serves it.
+//!
+//! Twice a second the thread looks for a new sample of the agent's; it takes none itself. Events come by the agent's own
+//! thread for callbacks, which encodes them. Who serves takes from here what is encoded already: a snapshot is made by the
+//! first who asks for it and shared until the next row.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use highwater::{Event, Observer, Status};
+
+use crate::clock;
+use crate::history::{History, Row, stalled};
+use crate::json::{Json, millis};
+use crate::live::Feed;
+use crate::process::ProcessId;
+use crate::state::{self, Fixed, Load};
+use crate::told::{self, Told};
+
+/// Between two looks for a sample: one comes every second, and none should be missed for being a moment late.
+pub(crate) const LOOK: Duration = Duration::from_millis(500);
+/// Rows are no closer: where something happens the agent takes ten samples a second.
+const ROWS_APART: Duration = Duration::from_millis(750);
+/// While no sample comes, the state is told all the same, so that who looks sees that.
+const NEWS_APART: u32 = 10;
+/// For so many looks after the last who looked, messages are made, for the one who comes back.
+const LOOKS_KEPT: u32 = 60;
+/// A step of the system's clock by so many milliseconds moves all dates: who looks begins anew.
+const STEP: u64 = 2_000;
+
+/// What is shared by the page's thread, the agent's callback, and those who serve.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    pub(crate) process: ProcessId,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) observer: Observer,
+    fixed: Fixed,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    history: History,
+    told: Told,
+    /// The agent's start on the system's clock, in milliseconds since 1970, as of the last sample.
+    start: u64,
+    /// What was stalled by the last row.
+    stalled: [Option<Duration>; 2],
+    /// Looks since the last message.
+    silent: u32,
+    /// Looks since somebody looked.
+    unseen: u32,
+    /// Of the last message.
+    snapshot: Option<(u64, Bytes)>,
+}
+
+impl Keeper {
+    pub(crate) fn new(observer: Observer, jaeger: Option<String>) -> Arc<Self> {
+        let keeper = Arc::new(Self {
+            process: ProcessId::current(),
+            // Numbers go on where an earlier run's cannot be: less than a thousand come a second.
+            feed: Arc::new(Feed::after(millis(clock::date()))),
+            fixed: Fixed::of(&observer, jaeger),
+            observer,
+            kept: Mutex::new(Kept {
+                history: History::new(),
+                told: Told::default(),
+                start: 0,
+                stalled: [None; 2],
+                silent: 0,
+                unseen: LOOKS_KEPT,
+                snapshot: None,
+            }),
+        });
+        // It can be asked for at once.
+        keeper.look();
+        let weak = Arc::downgrade(&keeper);
+        let before = keeper.observer.follow(move |event| tell(&weak, event));
+        before.iter().for_each(|event| keeper.tell(event));
+        keeper
+    }
+
+    /// Takes a new sample into account, where there is one.
+    pub(crate) fn look(&self) {
+        let (status, now) = (self.observer.status(), clock::date());
+        let mut kept = self.kept();
+        kept.unseen = kept.unseen.saturating_add(1);
+        kept.silent = kept.silent.saturating_add(1);
+        let row = kept.row(&status);
+        if let (Some(sample), Some(age)) = (status.sample, status.age) {
+            let start = millis(now).saturating_sub(whole_millis(age)).saturating_sub(whole_millis(sample.at.elapsed()));
+            let before = std::mem::replace(&mut kept.start, start);
+            if before != 0 && before.abs_diff(start) >= STEP {
+                kept.snapshot = None;
+                self.feed.reset();
+            }
+        }
+        if row.is_none() && kept.silent < NEWS_APART {
+            return;
+        }
+        if let (Some(row), Some(sample)) = (row, status.sample) {
+            kept.history.push(row);
+            kept.stalled = stalled(&sample);
+        }
+        kept.silent = 0;
+        kept.snapshot = None;
+        let readers = self.feed.readers();
+        let wanted = readers > 0 || kept.unseen < LOOKS_KEPT;
+        let message = wanted.then(|| {
+            Json::of(|json| {
+                if let Some(row) = row {
+                    json.object_field("row", |json| row.write(json, kept.start));
+                }
+                json.ready_field("state", &self.state(&kept, &status, now, readers));
+            })
+        });
+        self.feed.publish("sample", message.as_deref());
+    }
+
+    fn tell(&self, event: &Event) {
+        let mut kept = self.kept();
+        let wanted = self.feed.readers() > 0 || kept.unseen < LOOKS_KEPT;
+        kept.snapshot = None;
+        // Whoever publishes holds the lock above: the number is the next one's.
+        let encoded = told::encoded(event, self.feed.last().saturating_add(1));
+        self.feed.publish("event", wanted.then_some(&*encoded));
+        kept.told.push(encoded);
+    }
+
+    /// Everything now, as JSON.
+    pub(crate) fn snapshot(&self) -> Bytes {
+        let mut kept = self.kept();
+        kept.unseen = 0;
+        let seq = self.feed.last();
+        if let Some((of, snapshot)) = &kept.snapshot
+            && *of == seq
+        {
+            return snapshot.clone();
+        }
+        let (status, now) = (self.observer.status(), clock::date());
+        let text = Json::of(|json| {
+            json.field("seq", seq);
+            json.field("interval", 1.0);
+            json.object_field("history", |json| kept.history.write(json, kept.start));
+            json.array_field("events", |json| kept.told.write(json));
+            json.ready_field("state", &self.state(&kept, &status, now, self.feed.readers()));
+        });
+        let snapshot = Bytes::from(text);
+        kept.snapshot = Some((seq, snapshot.clone()));
+        snapshot
+    }
+
+    /// Somebody looks: what comes is worth making.
+    pub(crate) fn see(&self) {
+        self.kept().unseen = 0;
+    }
+
+    fn state(&self, kept: &Kept, status: &Status, now: SystemTime, readers: usize) -> String {
+        let snapshot = kept.snapshot.as_ref().map_or(0, |(_, snapshot)| snapshot.len());
+        let held = [History::BYTES, kept.told.bytes(), self.feed.bytes(), snapshot];
+        let load = Load { bytes: held.into_iter().fold(0, usize::saturating_add), readers };
+        let delivery = self.observer.delivery();
+        state::encoded(&self.fixed, self.observer.is_running(), status, &delivery, &kept.history, load, now)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    /// The row of a sample that is new.
+    fn row(&self, status: &Status) -> Option<Row> {
+        let sample = status.sample?;
+        let last = self.history.last().map(Row::at);
+        if last.is_some_and(|last| sample.at.elapsed() < last.saturating_add(ROWS_APART)) {
+            return None;
+        }
+        Some(Row::of(&sample, status.level, last.map(|last| (last, self.stalled))))
+    }
+}
+
+/// The agent's callback: it keeps nothing of the page's alive.
+fn tell(keeper: &Weak<Keeper>, event: &Event) {
+    if let Some(keeper) = keeper.upgrade() {
+        keeper.tell(event);
+    }
+}
+
+fn whole_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use highwater::Agent;
+
+    use super::*;
+
+    /// Of an agent that was not started: there is no sample, and what is told is that.
+    fn keeper() -> Arc<Keeper> {
+        let agent = Agent::builder().set("HIGHWATER_DISABLED", "true").start().unwrap();
+        Keeper::new(agent.observer(), None)
+    }
+
+    fn look(keeper: &Keeper, times: u32) {
+        (0..times).for_each(|_| keeper.look());
+    }
+
+    #[test]
+    fn while_nobody_looks_nothing_is_made_and_numbers_go_on() {
+        let keeper = keeper();
+        let first = keeper.feed.last();
+        look(&keeper, 10 * NEWS_APART);
+        assert_eq!((keeper.feed.bytes(), keeper.feed.last()), (0, first + 10));
+        keeper.see();
+        look(&keeper, NEWS_APART);
+        assert!(keeper.feed.bytes() > 0, "for the one who looks");
+        look(&keeper, LOOKS_KEPT);
+        assert_eq!(keeper.feed.bytes(), 0, "who has not come back");
+        let reader = keeper.feed.read(None);
+        look(&keeper, 2 * LOOKS_KEPT);
+        assert!(keeper.feed.bytes() > 0, "for as long as somebody reads");
+        drop(reader);
+    }
+
+    #[test]
+    fn a_snapshot_is_made_once_for_all_who_ask_before_the_next_message() {
+        let keeper = keeper();
+        let first = keeper.snapshot();
+        assert_eq!(keeper.snapshot().as_ptr(), first.as_ptr());
+        look(&keeper, NEWS_APART);
+        let next: serde_json::Value = serde_json::from_slice(&keeper.snapshot()).unwrap();
+        assert_eq!(next["seq"], keeper.feed.last());
+        assert_eq!(next["state"]["verdict"]["kind"], "stale");
+    }
+}

@@ -1,0 +1,98 @@
+//! The page's own server: few connections, each with bounds in size and time.
+//!
+//! It shares a process with what matters more. So there are at most so many connections, a request is small and comes in
+//! time, and an answer is taken in time, or the connection is closed: whoever asks too much, too slowly or not at all has a
+//! share of the page and none of the host. What comes beyond is answered in a line and closed; in the kernel's queue it would
+//! be in the way of those who come later.
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::body::Body;
+use crate::gate::Gate;
+use crate::keeper::Keeper;
+use crate::routes::{self, Ask};
+use crate::timed::Timed;
+
+/// Connections at once: as many tabs as one browser opens to one server, ten times.
+pub(crate) const MOST_CONNECTIONS: usize = 64;
+/// For the head of a request, and between two requests of a connection.
+const HEAD: Duration = Duration::from_secs(10);
+/// The size of a head; cookies of other servers on the same host come with it.
+const HEAD_BYTES: usize = 16 << 10;
+const MOST_HEADERS: usize = 64;
+/// For the reader to take what was written.
+const WRITE: Duration = Duration::from_secs(10);
+/// What the kernel keeps of what a reader has not taken, doubled by it: this counts against the host's own limit.
+const SEND_BUFFER: u32 = 64 << 10;
+/// Where there is no descriptor left for a connection.
+const REST: Duration = Duration::from_millis(200);
+/// Connections that the kernel keeps until they are accepted, which is at once where the machine is not busy.
+const BACKLOG: u32 = 1024;
+const BUSY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 5\r\n\
+                      Connection: close\r\nContent-Length: 47\r\n\r\ntoo many look at once: close some, or come back";
+
+/// Listens, within the runtime that will serve.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // What is left of the last run's connections is not in the way; elsewhere than on Unix it would let two share a port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    // Each connection has it from here.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves until it is dropped.
+pub(crate) async fn serve(listener: TcpListener, keeper: Arc<Keeper>, gate: Arc<Gate>) {
+    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => match Arc::clone(&room).try_acquire_owned() {
+                Ok(permit) => drop(tokio::spawn(connection(stream, Arc::clone(&keeper), Arc::clone(&gate), permit))),
+                Err(_) => drop(stream.try_write(BUSY)),
+            },
+            Err(error) if is_of_one(&error) => {}
+            Err(_) => tokio::time::sleep(REST).await,
+        }
+    }
+}
+
+/// Whether an error is that of a connection that came and went, and not of the listener.
+fn is_of_one(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+async fn connection(stream: TcpStream, keeper: Arc<Keeper>, gate: Arc<Gate>, permit: OwnedSemaphorePermit) {
+    // Messages are small, and each is news.
+    let _ = stream.set_nodelay(true);
+    let serve = service_fn(|request| ready(Ok::<_, Infallible>(answer(&keeper, &gate, &request))));
+    let mut protocol = http1::Builder::new();
+    protocol.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES).max_headers(MOST_HEADERS);
+    // What went wrong on one connection is its client's to know.
+    let _ = protocol.serve_connection(TokioIo::new(Timed::new(stream, WRITE)), serve).await;
+    drop(permit);
+}
+
+fn answer(keeper: &Keeper, gate: &Gate, request: &Request<Incoming>) -> Response<Body> {
+    if let Err(refused) = gate.check(request.uri(), request.headers()) {
+        return *refused;
+    }
+    let (uri, headers) = (request.uri(), request.headers());
+    routes::answer(keeper, Ask { method: request.method(), path: uri.path(), query: uri.query(), headers })
+}

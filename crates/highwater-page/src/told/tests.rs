@@ -1,0 +1,39 @@
+use highwater::Bytes;
+use highwater::model::{Judge, Limit, LimitSource, Rules, Sample};
+
+use super::*;
+
+fn begun() -> Event {
+    let limit = Some(Limit { bytes: Bytes::mib(512), source: LimitSource::Config, scope: 0 });
+    let sample = Sample { used: Some(Bytes::mib(500)), limit, ..Sample::default() };
+    let mut judge = Judge::new(Rules::default());
+    let transitions = judge.judge(&sample);
+    let transition = *transitions.iter().next().unwrap();
+    Event::judged(transition, sample)
+}
+
+#[test]
+fn an_event_is_written_with_all_its_attributes_and_without_what_is_unknown() {
+    let json: serde_json::Value = serde_json::from_str(&encoded(&begun(), 1_200)).unwrap();
+    assert_eq!(json["seq"], 1_200);
+    assert_eq!(json["time"], 0.0);
+    assert_eq!(json["name"], "highwater.memory.episode.begun");
+    assert_eq!((&json["severity"], &json["level"]), (&"error".into(), &"critical".into()));
+    assert_eq!(json["previous_level"], "normal");
+    assert_eq!(json["attributes"]["highwater.memory.used"], 500 << 20);
+    assert_eq!(json["attributes"]["highwater.limit.source"], "config");
+    assert!(json["text"].as_str().unwrap().contains("500"));
+    assert!(json.get("episode").is_none() && !json.to_string().contains("null"), "{json}");
+}
+
+#[test]
+fn the_oldest_go_where_there_are_too_many_or_they_are_too_large() {
+    let mut told = Told::default();
+    (0..MOST + 5).for_each(|number| told.push(number.to_string()));
+    assert_eq!((told.events.len(), told.events.front().map(String::as_str)), (MOST, Some("5")));
+    let large = "x".repeat(MOST_BYTES / 3);
+    (0..5).for_each(|_| told.push(large.clone()));
+    assert_eq!((told.events.len(), told.bytes()), (3, 3 * large.len()));
+    told.push("x".repeat(MOST_BYTES + 1));
+    assert_eq!((told.events.len(), told.bytes()), (0, 0));
+}

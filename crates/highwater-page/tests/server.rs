@@ -1,0 +1,224 @@
+//! The page's own server over real sockets: what it shows, and what it does with those who ask too much, too slowly, or not at
+//! all.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "helpers of tests fail as tests do"
+)]
+
+use std::io::{ErrorKind, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+
+use highwater_page::{Page, StartError};
+
+mod common;
+
+use common::{Connection, agent, page, until};
+
+fn address(page: &Page) -> SocketAddr {
+    page.address().unwrap()
+}
+
+#[test]
+fn a_snapshot_has_history_state_and_a_verdict() {
+    let page = page();
+    let mut connection = Connection::open(address(&page));
+    let snapshot = until("there are two rows", || {
+        let snapshot = connection.get("/api/snapshot").json();
+        (snapshot["history"]["time"].as_array()?.len() >= 2).then_some(snapshot)
+    });
+    let used = snapshot["history"]["used"].as_array().unwrap();
+    assert!(used.iter().all(|used| used.as_u64().is_some_and(|used| used > 100_000)), "{used:?}");
+    let state = &snapshot["state"];
+    assert!(!state["verdict"]["title"].as_str().unwrap().is_empty(), "{state}");
+    assert_eq!(state["service"]["pid"], std::process::id());
+    assert_eq!(state["delivery"]["state"], "off");
+    assert!(!state["delivery"]["hint"].as_str().unwrap().is_empty());
+    assert_eq!(state["levels"][2]["setting"], "95%");
+    assert!(state["cost"]["page_bytes"].as_u64().unwrap() >= 451_440);
+}
+
+#[test]
+fn the_page_and_its_assets_come_over_one_connection() {
+    let page = page();
+    let mut connection = Connection::open(address(&page));
+    assert!(connection.get("/").text().contains("<script src=\"page.js\" defer></script>"));
+    for asset in ["/page.css", "/page.js", "/uplot.js", "/uplot.css", "/favicon.svg"] {
+        let answer = connection.ask("GET", asset, &["Host: localhost", "Accept-Encoding: gzip"]);
+        assert_eq!((answer.status, answer.header("content-encoding")), (200, Some("gzip")), "{asset}");
+        assert_eq!(answer.body[..2], [0x1f, 0x8b], "{asset}");
+    }
+    let export = connection.get("/export.html");
+    assert!(export.text().contains("id=\"snapshot\">{\"seq\":"));
+    assert_eq!(connection.ask("HEAD", "/api/snapshot", &["Host: localhost"]).status, 200);
+    assert_eq!(connection.get("/nowhere").status, 404);
+    assert_eq!(connection.ask("DELETE", "/api/snapshot", &["Host: localhost"]).status, 405);
+    assert_eq!(connection.ask("GET", "/", &["Host: evil.example"]).status, 403);
+}
+
+#[test]
+fn a_stream_goes_on_from_a_snapshot_and_after_a_break_from_its_last_message() {
+    let page = page();
+    let seq = Connection::open(address(&page)).get("/api/snapshot").json()["seq"].as_u64().unwrap();
+    let mut live = Connection::live(address(&page), &format!("/api/live?after={seq}"), &[]);
+    let first = live.message().unwrap();
+    assert_eq!((first.event.as_str(), first.id), ("sample", Some(seq + 1)));
+    assert!(first.data["row"]["used"].as_u64().is_some() && first.data["state"]["verdict"].is_object(), "{first:?}");
+    drop(live);
+    let id = format!("Last-Event-ID: {}", seq + 1);
+    let mut again = Connection::live(address(&page), "/api/live?after=1", &[&id]);
+    let ids: Vec<_> = (0..3).map(|_| again.message().unwrap().id.unwrap()).collect();
+    assert_eq!(ids, [seq + 2, seq + 3, seq + 4], "the header counts, and nothing is missed");
+    for unknown in ["/api/live?after=1", "/api/live?after=x"] {
+        let reset = Connection::live(address(&page), unknown, &[]).message().unwrap();
+        assert_eq!((reset.event.as_str(), reset.id), ("reset", None), "{unknown}");
+    }
+}
+
+#[test]
+fn fifty_streams_get_the_same_messages() {
+    let page = page();
+    let seq = Connection::open(address(&page)).get("/api/snapshot").json()["seq"].as_u64().unwrap();
+    let target = format!("/api/live?after={seq}");
+    let mut streams: Vec<_> = (0..50).map(|_| Connection::live(address(&page), &target, &[])).collect();
+    for number in 1..=2 {
+        let messages: Vec<_> = streams.iter_mut().map(|live| live.message().unwrap()).collect();
+        for message in &messages {
+            assert_eq!(message.id, Some(seq + number));
+            assert_eq!(message.data, messages[0].data);
+        }
+    }
+}
+
+#[test]
+fn a_token_is_needed_where_one_is_given_and_becomes_a_cookie() {
+    const TOKEN: &str = "correct-horse-battery";
+    let page = Page::builder(agent()).address((Ipv4Addr::LOCALHOST, 0)).token(TOKEN).start().unwrap();
+    let mut connection = Connection::open(address(&page));
+    assert_eq!(connection.get("/api/snapshot").status, 401);
+    assert_eq!(connection.get("/page.js").status, 401);
+    let welcome = connection.get(&format!("/?token={TOKEN}"));
+    assert_eq!((welcome.status, welcome.header("location")), (303, Some("./")));
+    let cookie = welcome.header("set-cookie").unwrap();
+    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
+    let cookie = format!("Cookie: {}", cookie.split(';').next().unwrap());
+    assert_eq!(connection.ask("GET", "/api/snapshot", &["Host: localhost", &cookie]).status, 200);
+    let bearer = format!("Authorization: Bearer {TOKEN}");
+    assert_eq!(connection.ask("GET", "/api/snapshot", &["Host: localhost", &bearer]).status, 200);
+    let refused = Page::builder(agent()).token("short").start().unwrap_err();
+    assert!(matches!(&refused, StartError::Token(remedy) if !remedy.contains("short")), "{refused}");
+}
+
+#[test]
+fn on_another_address_than_loopback_a_token_is_made() {
+    let page = Page::builder(agent()).address((Ipv4Addr::UNSPECIFIED, 0)).start().unwrap();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, address(&page).port()));
+    assert_eq!(page.url().unwrap(), format!("http://{address}/"));
+    assert_eq!(Connection::open(address).get("/").status, 401);
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error_that_names_the_setting() {
+    let first = page();
+    let error = Page::builder(agent()).address(address(&first)).start().unwrap_err();
+    let said = error.to_string();
+    assert!(
+        said.starts_with(&format!("cannot listen at {}: ", address(&first))) && said.contains("HIGHWATER_PAGE"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_head_that_is_too_large_is_refused_and_the_connection_closed() {
+    let page = page();
+    for header in [format!("X: {}", "x".repeat(64 << 10)), "X: y\r\n".repeat(200)] {
+        let mut connection = Connection::open(address(&page));
+        // The server may be done before all is written.
+        let _ = connection.write(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n").as_bytes());
+        match connection.head() {
+            Ok(answer) => assert_eq!(answer.status, 431),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+        }
+        assert!(connection.is_closed());
+    }
+    assert_eq!(Connection::open(address(&page)).get("/").status, 200);
+}
+
+#[test]
+fn half_a_request_and_none_at_all_are_waited_for_and_no_longer() {
+    let page = page();
+    let mut silent = Connection::open(address(&page));
+    let mut half = Connection::open(address(&page));
+    half.write(b"GET / HTTP/1.1\r\nHost: loc").unwrap();
+    let mut idle = Connection::open(address(&page));
+    assert_eq!(idle.get("/").status, 200);
+    assert!(half.is_closed() && silent.is_closed() && idle.is_closed());
+}
+
+#[test]
+fn where_too_many_connect_they_are_told_and_those_that_go_make_room() {
+    let page = page();
+    let held: Vec<_> = (0..64).map(|_| Connection::live(address(&page), "/api/live", &[])).collect();
+    for _ in 0..20 {
+        let mut beyond = TcpStream::connect(address(&page)).unwrap();
+        let mut answer = String::new();
+        beyond.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.starts_with("HTTP/1.1 503 ") && head.contains(&format!("Content-Length: {}", body.len())),
+            "{answer}"
+        );
+    }
+    drop(held);
+    until("there is room again", || {
+        let mut connection = Connection::open(address(&page));
+        connection.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").ok()?;
+        connection.head().ok().filter(|answer| answer.status == 200)
+    });
+}
+
+#[test]
+fn ten_thousand_connection_attempts_are_over_soon_and_leave_the_page_as_it_was() {
+    let page = page();
+    let mut open = std::collections::VecDeque::new();
+    for _ in 0..10_000 {
+        open.push_back(TcpStream::connect(address(&page)).unwrap());
+        // As many as a client has descriptors for.
+        if open.len() > 400 {
+            open.pop_front();
+        }
+    }
+    drop(open);
+    until("the page answers", || {
+        let mut connection = Connection::open(address(&page));
+        connection.write(b"GET /api/snapshot HTTP/1.1\r\nHost: localhost\r\n\r\n").ok()?;
+        connection.head().ok().filter(|answer| answer.status == 200)
+    });
+}
+
+#[test]
+fn a_reader_that_stands_still_is_cut_off() {
+    let page = page();
+    let mut connection = Connection::open(address(&page));
+    // Far more answers than the kernel keeps for a reader, none of which is read.
+    let requests = b"GET /export.html HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20_000);
+    let written = connection.write(&requests);
+    if let Err(error) = written {
+        assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
+    }
+    assert!(connection.is_closed());
+}
+
+#[test]
+fn the_page_ends_with_its_guard() {
+    let page = page();
+    let address = address(&page);
+    let mut live = Connection::live(address, "/api/live", &[]);
+    drop(page);
+    while live.message().is_ok() {}
+    assert!(TcpStream::connect(address).is_err());
+    let again = Page::builder(agent()).address(address).start().unwrap();
+    assert_eq!(again.address(), Some(address), "the port is free at once");
+}
