@@ -105,11 +105,12 @@ fn write_config(folder: &Folder, edit: impl FnOnce(String) -> String) {
     fs::write(folder.path().join(CONFIG), edit(config)).unwrap();
 }
 
-/// Runs `promtool` with these arguments and this on its standard input; returns how it ended.
+/// Runs `promtool` with these arguments and, where it reads any, this on its standard input; returns how it ended.
 #[track_caller]
-pub fn promtool(arguments: &[&str], input: &str) -> Process {
-    let mut process =
-        Program::at(&super::folder().join("promtool")).args(arguments.iter().copied()).with_input().start();
+pub fn promtool(arguments: &[&str], input: Option<&str>) -> Process {
+    let program = Program::at(&super::folder().join("promtool")).args(arguments.iter().copied());
+    let Some(input) = input else { return program.run() };
+    let mut process = program.with_input().start();
     process.tell(input);
     process.close_input();
     process.wait();

@@ -18,7 +18,7 @@ fn each_alert_fires_and_stays_silent_where_promtool_s_tests_say_so() {
         ["check", "rules", &file("rules/highwater.yaml")],
         ["test", "rules", &file("rules/tests/highwater.yaml")],
     ] {
-        let mut promtool = promtool(&arguments, "");
+        let mut promtool = promtool(&arguments, None);
         assert!(promtool.wait().success(), "{arguments:?}: {}{}", promtool.output(), promtool.error());
     }
     let tests = fs::read_to_string(file("rules/tests/highwater.yaml")).unwrap();
