@@ -193,7 +193,7 @@ compose-check: ## Run compose.yaml for real with images made on the spot (needs 
 	otel-collector/compose-check.sh
 
 .PHONY: up
-up: ## Run demo, collector, Jaeger and Prometheus in containers
+up: ## Run demo, collector, Jaeger, Prometheus and Grafana in containers
 	docker compose up --build --detach --wait
 
 .PHONY: down

@@ -45,18 +45,24 @@ impl Peers {
         if let Some(peers) = shared.upgrade() {
             return peers;
         }
-        let peers = Arc::new(Self::start());
+        let peers = Arc::new(Self::start("none"));
         *shared = Arc::downgrade(&peers);
         peers
     }
 
-    fn start() -> Self {
+    /// Peers of a test's own, whose collector tells of itself, too.
+    #[track_caller]
+    pub fn that_are_watched() -> Self {
+        Self::start("normal")
+    }
+
+    fn start(metrics: &str) -> Self {
         let (prometheus, jaeger) = thread::scope(|scope| {
             let prometheus = scope.spawn(Prometheus::start);
             let jaeger = Jaeger::start();
             (prometheus.join().unwrap(), jaeger)
         });
-        let collector = Collector::start(&jaeger, &prometheus);
+        let collector = Collector::start(&jaeger, &prometheus, metrics);
         Self { collector, prometheus, jaeger }
     }
 

@@ -469,12 +469,12 @@ function limits() {
 
 /** Told apart by dash and width as well as by colour. */
 const LINES = [
-  { key: "used", label: "used", colour: "used", below: "used-below", width: 2.5, dash: [] },
-  { key: "rss", label: "rss", colour: "rss", width: 1.5, dash: [9, 4] },
-  { key: "resident", label: "heapTotal", colour: "resident", width: 1.5, dash: [4, 3] },
-  { key: "allocated", label: "heapUsed", colour: "allocated", width: 1.5, dash: [] },
-  { key: "external", label: "external", colour: "external", width: 2, dash: [2, 3] },
-  { key: "limit", label: "limit", colour: "bad", width: 1.5, dash: [12, 3, 2, 3] },
+  { key: "used", label: "used", define: "used", colour: "used", below: "used-below", width: 2.5, dash: [] },
+  { key: "rss", label: "rss", define: "rss", colour: "rss", width: 1.5, dash: [9, 4] },
+  { key: "resident", label: "heapTotal", define: "heap-total", colour: "resident", width: 1.5, dash: [4, 3] },
+  { key: "allocated", label: "heapUsed", define: "heap-used", colour: "allocated", width: 1.5, dash: [] },
+  { key: "external", label: "external", define: "external", colour: "external", width: 2, dash: [2, 3] },
+  { key: "limit", label: "limit", define: "limit", colour: "bad", width: 1.5, dash: [12, 3, 2, 3] },
 ];
 const STALLS = [
   { key: "pressure_some", label: "some", colour: "stall-some", width: 1.5, dash: [] },
@@ -577,7 +577,8 @@ function buildCharts() {
     const stroke = { d: "M0 4h26", "stroke-width": line.width + 0.5, "stroke-dasharray": line.dash.join(" ") || "none" };
     const swatch = shape("svg", { viewBox: "0 0 26 8", "aria-hidden": "true" }, shape("path", stroke));
     swatch.style.stroke = `var(--${line.colour})`;
-    const button = make("button", { type: "button", className: "line", "aria-pressed": "true" },
+    const about = { "aria-pressed": "true", "aria-describedby": `def-${line.define}` };
+    const button = make("button", { type: "button", className: "line", ...about },
       swatch, make("span", {}, line.label), make("b"));
     button.addEventListener("click", () => {
       const show = view.hidden.has(line.key);
@@ -734,9 +735,9 @@ function drawMarks(plot) {
     write(ctx, text, place, top - 3 * ratio, colour(name), "center");
   };
   ctx.save();
-  for (const event of store.events) line(event.time, SEVERITIES[event.severity] ?? "info", GLYPHS[event.name] ?? "·", [1, 3]);
-  free = 0;
-  for (const [name, mark] of Object.entries(marks)) if (mark) line(mark.time, "ink", name.toUpperCase(), []);
+  const signs = store.events.map((event) => [event.time, SEVERITIES[event.severity] ?? "info", GLYPHS[event.name] ?? "·", [1, 3]]);
+  for (const [name, mark] of Object.entries(marks)) if (mark) signs.push([mark.time, "ink", name.toUpperCase(), []]);
+  for (const sign of signs.sort(([one], [other]) => one - other)) line(...sign);
   ctx.restore();
 }
 
@@ -840,10 +841,10 @@ const NO_ALLOCATOR = {
 
 /** The four numbers, and how they moved in the time that is shown. */
 function trends() {
-  const { sample = {}, allocator } = store.state;
+  const { sample = {}, allocator } = store.state, [min] = range();
   for (const key of ["resident", "allocated", "external", "rss"]) {
     const number = $(`n-${key}`), value = sample[key];
-    const rows = (cut[key] ?? []).map((each, index) => [cut.time[index], each]).filter(([, each]) => each !== null);
+    const rows = (cut[key] ?? []).map((each, index) => [cut.time[index], each]).filter(([time, each]) => each !== null && time >= min);
     const [first, last] = [rows[0], rows.at(-1)];
     number.classList.toggle("none", !known(value));
     if (known(value)) {
@@ -1200,7 +1201,7 @@ function hideTip() {
 
 function definitions() {
   for (const word of document.querySelectorAll("[data-term]")) word.setAttribute("aria-describedby", `def-${word.dataset.term}`);
-  const word = (event) => event.target.closest?.(".term");
+  const word = (event) => event.target.closest?.("[aria-describedby^=def-]");
   const leave = () => { clearTimeout(tipTimer); tipTimer = setTimeout(hideTip, 200); };
   document.addEventListener("pointerover", (event) => {
     if (word(event)) showTip(word(event)); else if (event.target.id === "tip") clearTimeout(tipTimer);

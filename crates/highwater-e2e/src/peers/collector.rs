@@ -14,7 +14,8 @@ pub struct Collector {
 }
 
 impl Collector {
-    pub(super) fn start(jaeger: &Jaeger, prometheus: &Prometheus) -> Self {
+    /// Its own metrics are of that level.
+    pub(super) fn start(jaeger: &Jaeger, prometheus: &Prometheus, metrics: &str) -> Self {
         let folder = Folder::temporary();
         let ready = "Everything is ready. Begin running and processing data.";
         let (process, [_, http, _]) = super::start("otelcol", ready, |program, [grpc, http, health]| {
@@ -25,7 +26,8 @@ impl Collector {
                 .variable("COLLECTOR_OTLP_HTTP", format!("127.0.0.1:{http}"))
                 .variable("COLLECTOR_HEALTH", format!("127.0.0.1:{health}"))
                 .variable("COLLECTOR_EVENTS_FILE", folder.path().join("events.jsonl"))
-                .variable("COLLECTOR_METRICS_LEVEL", "none")
+                .variable("COLLECTOR_METRICS_LEVEL", metrics)
+                .variable("COLLECTOR_METRICS_INTERVAL", "500")
                 .variable("JAEGER_OTLP_GRPC", jaeger.receiver())
                 .variable("PROMETHEUS_OTLP_HTTP", prometheus.receiver())
         });

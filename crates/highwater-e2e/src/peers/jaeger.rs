@@ -68,6 +68,13 @@ impl Jaeger {
         Ok(Trace(spans.iter().map(|span| Span::read(span, id)).collect()))
     }
 
+    /// How many traces of `service` have a span called `operation`.
+    pub fn count(&self, service: &str, operation: &str) -> Result<usize, String> {
+        let (service, operation) = (http::encode(service), http::encode(operation));
+        let answer = http::get(&format!("{}/api/traces?service={service}&operation={operation}", self.query))?.json();
+        Ok(answer["data"].as_array().map_or(0, Vec::len))
+    }
+
     /// Waits until the trace `id` has a span called `name`.
     #[track_caller]
     pub fn wait_for_span(&self, id: &str, name: &str) -> Trace {

@@ -33,7 +33,7 @@ impl Prometheus {
     #[track_caller]
     pub fn start_with(flags: &[&str]) -> Self {
         let folder = Folder::temporary();
-        write_config(&folder, "");
+        write_config(&folder, |config| config);
         let ready = "Server is ready to receive web requests.";
         let (process, [port]) = super::start("prometheus", ready, |program, [port]| {
             program
@@ -46,10 +46,10 @@ impl Prometheus {
         Self { _process: process, url: format!("http://127.0.0.1:{port}"), folder }
     }
 
-    /// Has it read the repository's configuration anew, with `more` at its end.
+    /// Has it read the repository's configuration anew, as `edit` changes it.
     #[track_caller]
-    pub fn configure(&self, more: &str) {
-        write_config(&self.folder, more);
+    pub fn configure(&self, edit: impl FnOnce(String) -> String) {
+        write_config(&self.folder, edit);
         let answer = http::ask("POST", &format!("{}/-/reload", self.url)).unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
     }
@@ -97,16 +97,20 @@ impl Prometheus {
 
 const CONFIG: &str = "prometheus.yaml";
 
-fn write_config(folder: &Folder, more: &str) {
-    let config = fs::read_to_string(binary::repository().join("otel-collector").join(CONFIG)).unwrap();
-    fs::write(folder.path().join(CONFIG), config + more).unwrap();
+/// Beside it there are no rules: those of the repository are named in full.
+fn write_config(folder: &Folder, edit: impl FnOnce(String) -> String) {
+    let of_repository = binary::repository().join("otel-collector");
+    let config = fs::read_to_string(of_repository.join(CONFIG)).unwrap();
+    let config = config.replace("- rules/", &format!("- {}/", of_repository.join("rules").display()));
+    fs::write(folder.path().join(CONFIG), edit(config)).unwrap();
 }
 
-/// Runs `promtool` with these arguments and this on its standard input; returns how it ended.
+/// Runs `promtool` with these arguments and, where it reads any, this on its standard input; returns how it ended.
 #[track_caller]
-pub fn promtool(arguments: &[&str], input: &str) -> Process {
-    let mut process =
-        Program::at(&super::folder().join("promtool")).args(arguments.iter().copied()).with_input().start();
+pub fn promtool(arguments: &[&str], input: Option<&str>) -> Process {
+    let program = Program::at(&super::folder().join("promtool")).args(arguments.iter().copied());
+    let Some(input) = input else { return program.run() };
+    let mut process = program.with_input().start();
     process.tell(input);
     process.close_input();
     process.wait();

@@ -79,6 +79,20 @@ fn nothing_comes_from_elsewhere_and_nothing_foreign_runs() {
 }
 
 #[test]
+fn every_link_of_the_page_leads_somewhere() {
+    let demo = demo(&[]);
+    let browser = Browser::shared();
+    let tab = browser.tab();
+    open(&tab, &demo);
+    let answers = tab.run_async(
+        "const links = [...document.querySelectorAll('a[href]')].filter((each) => !each.getAttribute('href').startsWith('#')); \
+         return Promise.all(links.map(async (each) => [each.getAttribute('href'), (await fetch(each.href)).status]));",
+    );
+    // Jaeger is not configured, so that there is none to it.
+    assert_eq!(answers, json!([["export.html", 200], ["export.json", 200], ["metrics", 200]]));
+}
+
+#[test]
 fn a_service_that_is_gone_is_said_and_its_successor_is_found() {
     let first = demo(&[]);
     let browser = Browser::shared();

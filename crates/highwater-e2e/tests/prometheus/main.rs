@@ -1,4 +1,5 @@
-//! Prometheus: what it scrapes is what it receives.
+//! Prometheus and what is made for it: what it scrapes is what it receives, its rules, and Grafana's dashboard, which is held
+//! against it here, since Grafana itself does not run on a bare machine.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,4 +10,8 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod dashboard;
+mod names;
+mod rules;
+mod scene;
 mod scraped;

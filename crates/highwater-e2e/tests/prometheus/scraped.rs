@@ -21,6 +21,9 @@ const SOMETIMES: &str = "highwater_memory_unattributed_bytes";
 /// Among it what Prometheus spells in ways of its own: names that cannot be a label's, and two that become the same.
 const RESOURCE: &str = "service.instance.id=of-otlp,deployment.environment.name=test,7th=a,_own=b,x.y=dot,x-y=dash";
 
+/// What Prometheus makes itself: of a scrape, and by rules.
+const OWN: &str = "up|scrape_.+|.+:.+|ALERTS.*";
+
 /// What names with a unit have at their end, or before `_total`.
 const UNITS: [&str; 2] = ["_bytes", "_seconds"];
 
@@ -46,11 +49,10 @@ fn what_is_scraped_has_the_names_labels_and_types_of_what_is_sent() {
                 ("OTEL_TRACES_EXPORTER", "none"),
             ],
         );
-        prometheus.configure(&format!(
-            "scrape_configs:{}{}",
-            scrape(&demo, TEXT, "PrometheusText0.0.4"),
-            scrape(&demo, OPEN_METRICS, "OpenMetricsText1.0.0")
-        ));
+        prometheus.configure(|config| {
+            let jobs = [(TEXT, "PrometheusText0.0.4"), (OPEN_METRICS, "OpenMetricsText1.0.0")];
+            config + "scrape_configs:" + &jobs.map(|(job, protocol)| scrape(&demo, job, protocol)).concat()
+        });
         for job in [TEXT, OPEN_METRICS] {
             wait::until_ok(&format!("{selection}: {job} has what is sent"), || {
                 let (sent, scraped) = (spelled(&prometheus, "sent", job)?, spelled(&prometheus, job, job)?);
@@ -82,7 +84,7 @@ fn the_page_is_what_promtool_wants_of_one() {
         if page.body.contains("highwater_watch_rounds_total") { Ok(page) } else { Err(page.body) }
     });
     assert_eq!(page.content_type, "text/plain; version=0.0.4; charset=utf-8");
-    let findings = promtool(&["check", "metrics"], &page.body).error();
+    let findings = promtool(&["check", "metrics"], Some(&page.body)).error();
     let is_of_a_count = |line: &&str| COUNT.iter().any(|name| line.starts_with(&format!("{name} ")));
     let (of_counts, others): (Vec<_>, Vec<_>) = findings.lines().partition(is_of_a_count);
     assert!(!of_counts.is_empty() && others.is_empty(), "{findings}");
@@ -103,7 +105,7 @@ fn scrape(demo: &Demo, job: &str, protocol: &str) -> String {
 
 /// The series of `job` with all labels that the two ways can have in common where the other is by `protocol`.
 fn spelled(prometheus: &Prometheus, job: &str, protocol: &str) -> Result<BTreeSet<String>, String> {
-    let query = format!(r#"last_over_time({{job="{job}",__name__!~"up|scrape_.*|{SOMETIMES}"}}[10m])"#);
+    let query = format!(r#"last_over_time({{job="{job}",__name__!~"{OWN}|{SOMETIMES}"}}[10m])"#);
     let is_common = |series: &Series, label: &str| match (series.name(), label) {
         // OTLP has no type for it: OpenMetrics has it as an info, and text as a gauge.
         ("target_info", "__type__") => false,
@@ -123,6 +125,6 @@ fn spelled(prometheus: &Prometheus, job: &str, protocol: &str) -> Result<BTreeSe
 
 /// The type of each metric of `job`.
 fn types(prometheus: &Prometheus, job: &str) -> BTreeMap<String, String> {
-    let all = prometheus.query(&format!(r#"{{job="{job}",__name__!="target_info"}}"#)).unwrap();
+    let all = prometheus.query(&format!(r#"{{job="{job}",__name__!~"{OWN}|target_info"}}"#)).unwrap();
     all.iter().map(|series| (series.name().to_owned(), series.label("__type__").to_owned())).collect()
 }
