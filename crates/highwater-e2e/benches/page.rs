@@ -138,7 +138,7 @@ fn tab(page: SocketAddr) -> TcpStream {
 
 /// Two demos side by side, which take turns under the same load.
 fn compare(title: &str, subjects: [Subject; 2]) {
-    subjects.each_ref().map(Subject::load);
+    let _ = subjects.each_ref().map(Subject::load);
     let (mut per_second, mut p99) = (Vec::new(), Vec::new());
     let mut all = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS {
