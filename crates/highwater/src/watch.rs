@@ -1,8 +1,8 @@
 //! The watch thread: read, publish, judge, and hand over to those who tell.
 //!
 //! It waits for nothing but its own timer and the kernel's word that memory is short. Every 100 ms, and up to every 5 ms
-//! while use climbs, it glances at the cheap signals; once a second, and at once where a glance or the kernel raises a
-//! suspicion, it takes a full sample, publishes it and has it judged; every 10 s it looks at the limits anew.
+//! while use climbs, it glances at the cheap signals; once a second, at each glance of a fast climb, and at once where a
+//! glance or the kernel raises a suspicion, it takes a full sample, publishes it and has it judged; every 10 s it looks at the limits anew.
 //!
 //! Where reading is slow, glances and samples are stretched out, so that either costs no more than a thousandth of a core
 //! in calm, and a hundredth when something is about to happen. Neither is rarer than the table has it, however dear it is:
@@ -107,7 +107,8 @@ impl Watch {
             }
             let (mut glance, glance_cost) = self.glance();
             let urgent = || sampled.is_none_or(|at| now.since(at) >= urgent_pause(cost));
-            if now >= sample || ((heard || self.judge.suspects(&glance)) && urgent()) {
+            let suspects = heard || self.schedule.sees_climb() || self.judge.suspects(&glance);
+            if now >= sample || (suspects && urgent()) {
                 let before = std::mem::replace(&mut cost, self.round(now));
                 if sampled.is_none() {
                     self.outlets.first_sample();
