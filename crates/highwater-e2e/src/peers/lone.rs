@@ -61,7 +61,7 @@ impl Lone {
         let path = self.folder.path().join("config.yaml");
         fs::write(&path, config).unwrap();
 
-        let mut process = Program::at(&super::folder().join("otelcol")).arg("--config").arg(path).start();
+        let mut process = Program::at(&super::path_of("otelcol")).arg("--config").arg(path).start();
         crate::wait::until_ok("the collector is ready", || {
             let words = process.error();
             assert!(process.ended().is_none(), "the collector ended at its start: {words}");
