@@ -24,6 +24,7 @@
 //! | [`analysis`] | a dump as a whole: which functions hold how much |
 //! | [`site`] | where memory was asked for, and what was held from there earlier |
 //! | [`pprof`] | the format that the tools read |
+//! | `otlp` | a request of OpenTelemetry's profiles signal (feature `unstable-otlp`) |
 //! | `symbolize` | inlined functions and lines, from DWARF, for tools (feature `symbolize`) |
 //! | [`open`] | the files that are mapped, opened by whoever knows where they are |
 //! | `dump` | jemalloc's text |
@@ -76,6 +77,8 @@ mod lines;
 pub mod maps;
 mod names;
 pub mod open;
+#[cfg(feature = "unstable-otlp")]
+pub mod otlp;
 pub mod pprof;
 pub mod site;
 #[cfg(feature = "symbolize")]

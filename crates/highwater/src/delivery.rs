@@ -1,7 +1,7 @@
 //! What became of what was sent: counts and the present state, one word a change.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::signal::{Signal, Signals};
@@ -15,6 +15,8 @@ pub(crate) struct Delivery {
     unheard: AtomicU64,
     /// What came of the last export of each signal.
     last: Mutex<Signals<Option<Result<(), String>>>>,
+    /// Whether profiles are sent.
+    profiles: AtomicBool,
 }
 
 /// Whether what is sent arrives.
@@ -52,6 +54,17 @@ impl Delivery {
         self.dropped.of(signal).load(Ordering::Relaxed)
     }
 
+    /// What is counted: profiles where they are sent.
+    pub(crate) fn signals(&self) -> impl Iterator<Item = Signal> {
+        let profiles = self.profiles.load(Ordering::Relaxed).then_some(Signal::Profiles);
+        Signal::ALL.into_iter().chain(profiles)
+    }
+
+    /// Profiles are sent, and counted from 0 on.
+    pub(crate) fn begin_profiles(&self) {
+        self.profiles.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn unheard(&self) -> u64 {
         self.unheard.load(Ordering::Relaxed)
     }
@@ -71,13 +84,18 @@ impl Delivery {
     }
 
     /// Takes the result of one export into account. Returns true where delivery began to fail or works again: worth a word.
+    /// Profiles count by themselves, since many a collector takes none: whoever looks whether delivery works does not mean
+    /// these.
     #[cfg(feature = "otlp")]
     pub(crate) fn exported(&self, signal: Signal, result: Result<(), String>) -> bool {
         if result.is_err() {
             self.failures.of(signal).fetch_add(1, Ordering::Relaxed);
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let fails = |last: &_| matches!(DeliveryState::of(last), DeliveryState::Failing { .. });
+        let fails = |last: &Signals<Option<Result<(), String>>>| match signal {
+            Signal::Profiles => matches!(last.profiles, Some(Err(_))),
+            _ => matches!(DeliveryState::of(last), DeliveryState::Failing { .. }),
+        };
         let before = fails(&last);
         *last.of_mut(signal) = Some(result);
         before != fails(&last)
@@ -115,6 +133,27 @@ mod tests {
         assert_eq!(delivery.failures(Signal::Logs), 3);
         assert_eq!(delivery.failures(Signal::Metrics), 0);
         assert_eq!(delivery.state(), DeliveryState::Failing { error: "connection refused".to_owned() });
+    }
+
+    #[test]
+    fn a_collector_that_takes_no_profiles_is_said_once_and_delivers_all_the_same() {
+        let delivery = Delivery::default();
+        assert!(!delivery.exported(Signal::Logs, Ok(())));
+        let words: Vec<_> = [refused(), refused(), Ok(()), refused()]
+            .into_iter()
+            .map(|result| delivery.exported(Signal::Profiles, result))
+            .collect();
+        assert_eq!(words, [true, false, true, true]);
+        assert_eq!((delivery.failures(Signal::Profiles), delivery.state()), (3, DeliveryState::Delivering));
+        assert!(delivery.exported(Signal::Logs, refused()), "what fails else is said beside it");
+    }
+
+    #[test]
+    fn profiles_are_counted_where_they_are_sent() {
+        let delivery = Delivery::default();
+        assert_eq!(delivery.signals().count(), 3);
+        delivery.begin_profiles();
+        assert_eq!(delivery.signals().last(), Some(Signal::Profiles));
     }
 
     #[test]

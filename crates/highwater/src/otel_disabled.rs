@@ -8,6 +8,11 @@ use crate::config::Config;
 use crate::shared::Shared;
 use crate::startup::Target;
 
+#[path = "otel/profiles_disabled.rs"]
+mod profiles;
+
+pub(crate) use profiles::{Profile, Profiles};
+
 /// Nothing that a host could pass.
 #[derive(Debug, Default)]
 pub(crate) struct Host {}

@@ -1,9 +1,7 @@
 //! What the agent's threads, its handles and OpenTelemetry's callbacks share.
 
 use std::path::Path;
-use std::sync::Arc;
-#[cfg(feature = "opentelemetry")]
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use highwater_sources::{Regions, container_id};
 
@@ -13,7 +11,9 @@ use crate::identity::ProcessId;
 use crate::latest::Latest;
 #[cfg(feature = "opentelemetry")]
 use crate::latest::Snapshot;
+use crate::otel::Profile;
 use crate::pressure::Board;
+use crate::signal::Signal;
 
 /// Shared by reference count; callbacks that cannot be taken back hold it weakly.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) delivery: Delivery,
     /// Whether the process's container has an id.
     pub(crate) in_container: bool,
+    /// The profile that was taken and is not in the outbox yet. One, since it is large: the next takes its place.
+    profile: Mutex<Option<Profile>>,
     /// The snapshot of the export under way: one sample for all its metrics.
     #[cfg(feature = "opentelemetry")]
     pub(crate) exported: Mutex<Option<Snapshot>>,
@@ -43,8 +45,22 @@ impl Shared {
             pressure: Arc::new(Board::new(process)),
             delivery: Delivery::default(),
             in_container: container_id(Path::new("/")).is_some(),
+            profile: Mutex::default(),
             #[cfg(feature = "opentelemetry")]
             exported: Mutex::default(),
         })
+    }
+
+    /// Hands a profile over to who sends it, with the next event.
+    pub(crate) fn put_profile(&self, profile: Profile) {
+        let replaced = self.profile.lock().unwrap_or_else(PoisonError::into_inner).replace(profile);
+        if replaced.is_some() {
+            self.delivery.drop_items(Signal::Profiles, 1);
+        }
+    }
+
+    #[cfg(feature = "otlp")]
+    pub(crate) fn take_profile(&self) -> Option<Profile> {
+        self.profile.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

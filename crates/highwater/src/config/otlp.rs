@@ -179,8 +179,12 @@ impl Exports {
     pub(super) fn routes(&self) -> (Signals<Route>, Vec<ConfigError>) {
         let mut errors = Vec::new();
         let mut route = |signal| self.route(signal, &mut errors);
-        let routes =
-            Signals { metrics: route(Signal::Metrics), logs: route(Signal::Logs), traces: route(Signal::Traces) };
+        let routes = Signals {
+            metrics: route(Signal::Metrics),
+            logs: route(Signal::Logs),
+            traces: route(Signal::Traces),
+            profiles: route(Signal::Profiles),
+        };
         (routes, errors)
     }
 
@@ -272,12 +276,13 @@ impl Exports {
 /// OpenTelemetry's default for one request.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The name of a setting for one signal.
-fn name([_, metrics, logs, traces]: [&'static str; 4], signal: Signal) -> &'static str {
+/// The name of a setting for one signal. Profiles have none of their own, as OpenTelemetry has none yet.
+fn name([general, metrics, logs, traces]: [&'static str; 4], signal: Signal) -> &'static str {
     match signal {
         Signal::Metrics => metrics,
         Signal::Logs => logs,
         Signal::Traces => traces,
+        Signal::Profiles => general,
     }
 }
 

@@ -120,7 +120,9 @@ struct Pipeline {
     ids: EpisodeIds,
     encodings: Encodings,
     dispatch: Dispatch,
-    clock: Clock,
+    shared: Arc<Shared>,
+    /// Whether profiles are compressed.
+    gzip: bool,
     meters: Option<SdkMeterProvider>,
 }
 
@@ -137,14 +139,7 @@ impl Pipeline {
         shared: &Arc<Shared>,
         words: &Queue,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let resource = Resource::builder_empty()
-            .with_attributes(attributes)
-            .with_detector(Box::new(TelemetryResourceDetector))
-            .with_attributes([
-                KeyValue::new("telemetry.distro.name", "highwater"),
-                KeyValue::new("telemetry.distro.version", env!("CARGO_PKG_VERSION")),
-            ])
-            .build();
+        let resource = resource(attributes);
         let wires = wire::open(&config.routes)?;
         let courier = |signal, wire| {
             let (route, shared, words) = (config.routes.of(signal), Arc::clone(shared), words.clone());
@@ -154,6 +149,7 @@ impl Pipeline {
             metrics: courier(Signal::Metrics, wires.metrics),
             logs: courier(Signal::Logs, wires.logs),
             traces: courier(Signal::Traces, wires.traces),
+            profiles: courier(Signal::Profiles, wires.profiles),
         };
         let encodings = Encodings::default();
         let ids = EpisodeIds::default();
@@ -178,7 +174,8 @@ impl Pipeline {
             ids,
             encodings,
             dispatch: Dispatch::new(couriers, shared.clock),
-            clock: shared.clock,
+            shared: Arc::clone(shared),
+            gzip: config.routes.profiles.gzip,
             meters,
         })
     }
@@ -188,7 +185,7 @@ impl Pipeline {
     /// Puts what was encoded last into the outbox.
     fn put(&mut self, priority: Priority, receipt: Option<&Arc<Receipt>>) {
         let encoded = std::mem::take(&mut *self.encodings.lock().unwrap_or_else(PoisonError::into_inner));
-        let told = self.clock.now();
+        let told = self.shared.clock.now();
         // The record says it all; where there is none, what else there is.
         let record = encoded.iter().position(|(signal, _)| *signal == Signal::Logs).unwrap_or_default();
         if let Some(receipt) = receipt.filter(|_| encoded.is_empty()) {
@@ -199,6 +196,27 @@ impl Pipeline {
             self.dispatch.put(Parcel { signal, priority, told, body, receipt });
         }
     }
+
+    /// Puts the profile into the outbox that was taken since the last event, if one was. Told of it is already.
+    fn put_profile(&mut self) {
+        let Some(profile) = self.shared.take_profile() else { return };
+        let body = Body { bytes: profile.into_bytes().into(), encoding: None };
+        let body = if self.gzip { body.compressed() } else { body };
+        let (told, priority) = (self.shared.clock.now(), Priority::Low);
+        self.dispatch.put(Parcel { signal: Signal::Profiles, priority, told, body, receipt: None });
+    }
+}
+
+/// Who sends, and by what.
+pub(super) fn resource(attributes: Vec<KeyValue>) -> Resource {
+    Resource::builder_empty()
+        .with_attributes(attributes)
+        .with_detector(Box::new(TelemetryResourceDetector))
+        .with_attributes([
+            KeyValue::new("telemetry.distro.name", "highwater"),
+            KeyValue::new("telemetry.distro.version", env!("CARGO_PKG_VERSION")),
+        ])
+        .build()
 }
 
 fn loggers(resource: Resource, route: &Route, encodings: &Encodings) -> Result<SdkLoggerProvider, ExporterBuildError> {
@@ -280,6 +298,7 @@ impl Outlet for Pipeline {
         }
         self.telling.tell(event);
         self.put(event.priority(), event.receipt());
+        self.put_profile();
     }
 
     fn acted(&mut self, acted: &Acted) {

@@ -1,7 +1,7 @@
 //! What was told and has not arrived: kept until the collector has it, within bounds.
 //!
 //! At most [`CAPACITY`] parcels wait, each for [`AGE`]; where one more comes, the least important makes room, of several
-//! the oldest. What is most important goes first, then what waits longest. After a failure the way of that signal rests,
+//! the oldest. Of profiles, which are large, one waits, and the next takes its place. What is most important goes first, then what waits longest. After a failure the way of that signal rests,
 //! longer from one failure to the next, or for as long as the collector asks.
 //!
 //! Nothing here sends and nothing reads a clock: time is an argument.
@@ -64,6 +64,12 @@ impl Outbox {
             if !way.asked {
                 way.rests_until = SinceStart::default();
             }
+        }
+        let before = self.waiting.iter().position(|waiting| waiting.signal == parcel.signal);
+        if let Some(before) = before.filter(|_| parcel.signal == Signal::Profiles) {
+            let replaced = self.waiting.remove(before);
+            self.waiting.push_back(parcel);
+            return replaced;
         }
         self.waiting.push_back(parcel);
         if self.waiting.len() <= CAPACITY {

@@ -139,6 +139,17 @@ fn what_failed_goes_back_to_its_place() {
     assert_eq!(order, [0.0, 1.0, 2.0]);
 }
 
+#[test]
+fn of_profiles_one_waits_and_goes_last() {
+    let mut outbox = Outbox::default();
+    let profile = |told| parcel(Signal::Profiles, Priority::Low, told);
+    assert!(outbox.put(profile(1.0)).is_none());
+    outbox.put(log(2.0));
+    assert_eq!(seconds(outbox.put(profile(3.0)).as_ref()), Some(1.0));
+    let sent: Vec<_> = std::iter::from_fn(|| seconds(outbox.take_due(at(4.0)).as_ref())).collect();
+    assert_eq!(sent, [2.0, 3.0]);
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Told(Signal, Priority),
@@ -151,7 +162,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let signal = prop_oneof![Just(Signal::Logs), Just(Signal::Traces)];
+    let signal = prop_oneof![Just(Signal::Logs), Just(Signal::Traces), Just(Signal::Profiles)];
     let priority = prop_oneof![Just(Priority::Low), Just(Priority::Normal), Just(Priority::High)];
     prop_oneof![
         6 => (signal, priority).prop_map(|(signal, priority)| Step::Told(signal, priority)),
@@ -195,6 +206,7 @@ proptest! {
             let waiting = outbox.waiting.len();
             prop_assert_eq!(told, gone + waiting);
             prop_assert!(waiting <= CAPACITY);
+            prop_assert!(outbox.waiting.iter().filter(|parcel| parcel.signal == Signal::Profiles).count() <= 1);
             prop_assert!(outbox.waiting.iter().is_sorted_by_key(|parcel| parcel.told));
             prop_assert_eq!(outbox.rest(now).is_some(), waiting > 0);
             prop_assert!(outbox.rest(now).is_none_or(|rest| rest <= AGE));
