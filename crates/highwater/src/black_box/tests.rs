@@ -135,6 +135,21 @@ fn sites_and_captures_are_kept_until_they_can_be_written() {
 }
 
 #[test]
+fn the_root_span_of_an_episode_is_asked_for_so_often_and_no_more_however_long_the_episode_is() {
+    let mut patience = Patience::default();
+    assert!(!patience.asks(), "there is no episode");
+    for episode in 1..=3 {
+        let asked = (0..1000).filter(|_| {
+            patience.see(Some(episode));
+            patience.asks()
+        });
+        assert_eq!(asked.count(), 50);
+    }
+    patience.see(None);
+    assert!(!patience.asks());
+}
+
+#[test]
 fn a_run_that_ended_in_order_panicked_only_where_its_main_thread_did_so_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("memory.box");

@@ -78,7 +78,8 @@ pub(crate) static SETTINGS: &[Setting] = &[
     Setting {
         names: ENDPOINTS,
         meaning: "the collector's address; by HTTP that for all signals is followed by `/v1/metrics`, `/v1/logs` and \
-                  `/v1/traces`, that for one is taken as it is; by gRPC the path is of no account (default: \
+                  `/v1/traces`, with feature `unstable-profiles` by `/v1development/profiles` too, that for one is taken \
+                  as it is; by gRPC the path is of no account (default: \
                   `http://localhost:4318`, by gRPC `http://localhost:4317`)",
         read: |export, text| {
             // Whatever comes of it: headers that were meant for this address go to no other.

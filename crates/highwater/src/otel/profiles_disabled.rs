@@ -1,10 +1,10 @@
 //! Without feature `unstable-profiles` no profile is sent.
 
-use std::io;
-use std::sync::Arc;
-use std::time::SystemTime;
+#[cfg(all(feature = "heap-profile", unix))]
+use std::{io, sync::Arc, time::SystemTime};
 
 use crate::config::Config;
+#[cfg(all(feature = "heap-profile", unix))]
 use crate::identity::EpisodeHandle;
 
 /// Makes none.
@@ -20,6 +20,7 @@ impl Profiles {
         None
     }
 
+    #[cfg(all(feature = "heap-profile", unix))]
     pub(crate) fn request<A>(&self, _: &mut A, _: SystemTime, _: Option<&Arc<EpisodeHandle>>) -> io::Result<Profile> {
         match *self {}
     }

@@ -56,7 +56,7 @@ impl Scene {
     fn put(&mut self, signal: Signal, text: &str) {
         let body = Body { bytes: text.as_bytes().to_vec().into(), encoding: None };
         let told = self.shared.clock.now();
-        self.dispatch.put(Parcel { signal, priority: Priority::Normal, told, body, receipt: None });
+        self.dispatch.put(Parcel { signal, priority: Priority::Normal, told, body, receipt: None, is_kept: false });
     }
 
     /// Returns where it is said what became of it.
@@ -64,7 +64,7 @@ impl Scene {
         let (receipt, told) = (Arc::<Receipt>::default(), self.shared.clock.now());
         let body = Body { bytes: b"record".to_vec().into(), encoding: None };
         let (signal, priority) = (Signal::Logs, Priority::Normal);
-        self.dispatch.put(Parcel { signal, priority, told, body, receipt: Some(Arc::clone(&receipt)) });
+        self.dispatch.put(Parcel { signal, priority, told, body, receipt: Some(Arc::clone(&receipt)), is_kept: true });
         receipt
     }
 
