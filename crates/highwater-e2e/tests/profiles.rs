@@ -64,11 +64,10 @@ fn a_profile_arrives_by_either_protocol_and_leads_to_the_span_of_its_episode() {
 
         let link = &list(dictionary, "linkTable")[1];
         assert_eq!(&link["traceId"], capture.field("traceId"), "{link}");
-        let begun = collector
-            .spans()
-            .into_iter()
-            .find(|span| span.instance() == instance && span.field("name") == "memory episode begun");
-        let begun = begun.unwrap();
+        let begun = wait::until("its episode's first span arrives", || {
+            let begun = |span: &Record| span.instance() == instance && span.field("name") == "memory episode begun";
+            collector.spans().into_iter().find(begun)
+        });
         assert_eq!((&link["traceId"], &link["spanId"]), (begun.field("traceId"), begun.field("parentSpanId")));
 
         let profiles = list(&request["resourceProfiles"][0]["scopeProfiles"][0], "profiles");
@@ -79,7 +78,7 @@ fn a_profile_arrives_by_either_protocol_and_leads_to_the_span_of_its_episode() {
                 .sum()
         };
         let sums: Vec<_> = profiles.iter().map(sum).collect();
-        assert!(sums[0] > 50 << 20 && (10..10_000).contains(&sums[1]), "{sums:?}");
+        assert!(sums[0] > 50 << 20 && sums[1] > 25, "{sums:?}");
         let linked = |profile: &Value| list(profile, "samples").iter().all(|sample| sample["linkIndex"] == 1);
         assert!(profiles.iter().all(linked), "{profiles:?}");
 
@@ -112,9 +111,11 @@ fn a_collector_that_takes_no_profiles_is_told_of_once_and_gets_everything_else()
         subject.close_input();
         subject.wait_for_success();
         assert_eq!((said(&subject), subject.error().matches("cannot send").count()), (1, 1), "{}", subject.error());
-        let ended =
-            |record: &Record| record.name() == "highwater.memory.episode.ended" && record.instance() == instance;
-        assert!(collector.records().iter().any(ended));
-        assert!(collector.spans().iter().any(|span| span.instance() == instance));
+        let of_it = |record: &Record, name: &str| record.name() == name && record.instance() == instance;
+        wait::until("the end of the episode arrives", || {
+            let ended = collector.records().iter().any(|record| of_it(record, "highwater.memory.episode.ended"));
+            let root = |span: &Record| span.instance() == instance && span.field("name") == "memory episode";
+            (ended && collector.spans().iter().any(root)).then_some(())
+        });
     }
 }

@@ -276,4 +276,4 @@ impl Patience {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -376,3 +376,6 @@ impl IdGenerator for EpisodeIds {
         chosen.unwrap_or_else(|| SpanId::from(random() as u64 | 1))
     }
 }
+
+#[cfg(test)]
+mod tests;
