@@ -23,13 +23,13 @@ fn entry(clock: Clock) -> Entry {
 
 /// The box of a run that ended in an episode, whose root span was not known yet.
 pub(crate) fn left_within_an_episode(run: &str) -> BlackBox {
-    let (run, now) = (run.to_owned(), Some(SystemTime::UNIX_EPOCH));
+    let (run, now) = (run.to_owned(), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(7)));
     let episode = LastEpisode { trace: Some([7; 16]), began: now, ..LastEpisode::default() };
     let state = format::State { sequence: 1, at: now, episode: Some(episode), ..format::State::default() };
     let mut bytes = vec![0; format::SIZE as usize];
-    let mut block = |place: format::Place| &mut bytes[place.at as usize..][..place.size];
-    format::Header { run, began: now, ..format::Header::default() }.encode(block(format::HEADER));
-    state.encode(block(format::STATE[0]));
+    let at = |place: format::Place| place.at as usize..place.at as usize + place.size;
+    format::Header { run, began: now, ..format::Header::default() }.encode(&mut bytes[at(format::HEADER)]);
+    state.encode(&mut bytes[at(format::STATE[0])]);
     BlackBox::parse(&bytes).unwrap()
 }
 
