@@ -18,7 +18,11 @@ fn it_is_said_what_turns_heap_profiles_on_and_who_asks_for_one_is_refused() {
         .unwrap();
     let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}{error}");
-    for part in ["there are no heap profiles: jemalloc was started without them", "highwater::jemalloc!();", "_RJEM_MALLOC_CONF=prof:true"] {
+    for part in [
+        "there are no heap profiles: jemalloc was started without them",
+        "highwater::jemalloc!();",
+        "_RJEM_MALLOC_CONF=prof:true",
+    ] {
         assert!(error.contains(part), "{part} in {error}");
     }
     assert!(said.contains("no heap profile: none can be taken here, as was said at the start"), "{said}");

@@ -21,11 +21,13 @@ fn the_next_run_in_the_same_cgroup_knows_by_the_kernel_s_count_that_the_one_befo
     // Twice: of the second the count was not zero when it began.
     for _ in 0..2 {
         let mut subject = boxed(&cgroup, &path);
-        // Steadily, so that there are samples on the way.
-        wait::steadily(Duration::from_millis(50), 400, || {
+        // Slowly from there on, so that there is a sample near the limit however busy the machine is.
+        subject.tell("take 72");
+        console::wait_for_event(&subject.0, BEGUN);
+        wait::steadily(Duration::from_millis(150), 200, || {
             let has_ended = subject.0.ended().is_some();
             if !has_ended {
-                subject.0.offer("take 2");
+                subject.0.offer("take 1");
             }
             has_ended
         });
