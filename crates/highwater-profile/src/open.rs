@@ -208,6 +208,7 @@ mod tests {
         }
 
         #[test]
+        #[expect(clippy::disallowed_methods, reason = "the test's own deadline")]
         fn a_program_that_another_was_renamed_over_while_it_runs_is_still_opened() {
             let folder = tempfile::tempdir().unwrap();
             let (program, next) = (folder.path().join("service"), folder.path().join("next"));
