@@ -2,9 +2,11 @@
 # Boots a small machine under each kind of cgroup tree, runs the tests of containers in it, and fails where one of them does.
 #
 #   guest/run.sh [--where-possible] [TREE...] [-- ARGUMENTS OF THE TESTS]
+#   guest/run.sh --race [TREE...]
 #
 # Trees: v2, v1, hybrid (v1 for memory, v2 beside it), none (a kernel that counts no memory). All without an argument. With
-# --where-possible a machine that lacks a tool names what was not run, and does not fail.
+# --where-possible a machine that lacks a tool names what was not run, and does not fail. With --race the race to the limit is
+# run in place of the tests, with the collector in the guest too: RACE_CELLS and RACE_RUNS are passed on.
 #
 # The machine is QEMU's, emulated: it needs no rights and no KVM, and is some ten times slower than this one. Its kernel is
 # Debian's, taken out of its package into the user's cache folder; nothing is installed. All else is an archive in memory:
@@ -20,6 +22,8 @@ fail() { echo "guest: $*" >&2; exit 1; }
 
 possible=
 if [[ ${1:-} == --where-possible ]]; then possible=1; shift; fi
+race=
+if [[ ${1:-} == --race ]]; then race=1; shift; fi
 trees=()
 while [[ $# -gt 0 && $1 != -- ]]; do trees+=("$1"); shift; done
 [[ ${1:-} == -- ]] && shift
@@ -84,13 +88,23 @@ archive() {
     cp /usr/bin/{unshare,setpriv} "$root/usr/bin/"
     cp "$kernel/brd.ko" "$root/"
     echo "$*" >"$root/arguments"
-    for test in "highwater-sources kernel" "highwater-e2e containers"; do
-        read -r package name <<<"$test"
-        cp "$(built test --no-run -p "$package" --test "$name" | tail -1)" "$root/tests/$name"
-    done
-    cp "$(built build --release -p highwater-e2e --example driven | tail -1)" "$root/programs/driven"
-    cp "$(built build --release -p demo --bin demo | tail -1)" "$root/programs/demo"
-    strip "$root"/tests/* "$root"/programs/*
+    : >"$root/environment"
+    if [[ $race ]]; then
+        cp "$(built bench --no-run -p highwater-e2e --bench race | tail -1)" "$root/tests/race"
+        cp "$(built build --release -p highwater-e2e --example racer | tail -1)" "$root/programs/racer"
+        mkdir "$root/peers"
+        cp "$("$here/../../../otel-collector/peers/build.sh")/otelcol" "$root/peers/"
+        printf 'export %s="%s"\n' HIGHWATER_PEERS /peers RACE_CELLS "${RACE_CELLS:-}" RACE_RUNS "${RACE_RUNS:-}" >"$root/environment"
+    else
+        for test in "highwater-sources kernel" "highwater-e2e containers"; do
+            read -r package name <<<"$test"
+            cp "$(built test --no-run -p "$package" --test "$name" | tail -1)" "$root/tests/$name"
+        done
+        cp "$(built build --release -p highwater-e2e --example driven | tail -1)" "$root/programs/driven"
+        cp "$(built build --release -p demo --bin demo | tail -1)" "$root/programs/demo"
+        # The race names a function by the symbols that would go.
+        strip "$root"/tests/* "$root"/programs/*
+    fi
     # The folder that cargo gave the tests for their files when it built them.
     (cd "$here" && ${CARGO:-cargo} metadata --no-deps --format-version 1) | sed 's/.*"target_directory":"\([^"]*\)".*/\1\/tmp/' >"$root/scratch"
     for library in $(ldd "$root"/tests/* "$root"/programs/* "$root"/usr/bin/* | grep -o '/[^ :]*' | grep -v "^$root" | sort -u); do

@@ -26,6 +26,14 @@ pub fn example(name: &'static str) -> PathBuf {
     built(name, || in_release(&["--package", "highwater-e2e", "--example", name]))
 }
 
+/// The same with one more feature of the agent's, which no other subject has.
+#[track_caller]
+pub fn example_with(feature: &'static str, name: &'static str) -> PathBuf {
+    let feature = format!("highwater/{feature}");
+    let packages = ["--package", "highwater-e2e", "--package", "highwater"];
+    built(name, || in_release(&[&packages[..], &["--features", &feature, "--example", name]].concat()))
+}
+
 /// A program of `hosts/`, which is a workspace of its own, built without optimisation.
 #[track_caller]
 pub fn host(package: &'static str) -> PathBuf {

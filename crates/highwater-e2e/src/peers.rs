@@ -3,7 +3,7 @@
 //! The folder with the programs is named by `HIGHWATER_PEERS`, else built (`otel-collector/peers/build.sh`), which takes ten
 //! minutes once. Without them a test fails: all that it is for is what they show.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
@@ -81,7 +81,7 @@ fn start<const N: usize>(
     const ATTEMPTS: u32 = 5;
     for _ in 0..ATTEMPTS {
         let ports = ports::free();
-        let mut process = program(Program::at(&folder().join(name)), ports).start();
+        let mut process = program(Program::at(&path_of(name)), ports).start();
         // Its own words, since on a port that somebody else was quicker to take, that one would answer.
         let is_ready = wait::until_ok(&format!("{name} is ready"), || {
             let words = process.error();
@@ -99,27 +99,23 @@ fn start<const N: usize>(
     panic!("{name} found no free port in {ATTEMPTS} attempts")
 }
 
-/// The folder with the programs.
+/// The program `name`.
 #[track_caller]
-fn folder() -> &'static Path {
+fn path_of(name: &str) -> PathBuf {
     static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| find().map_err(|why| format!("{why}. {REMEDY}")));
-    folder.as_deref().unwrap_or_else(|why| panic!("no collector, Prometheus and Jaeger to test against: {why}"))
+    let path = FOLDER.get_or_init(find).clone().map(|folder| folder.join(name));
+    match path {
+        Ok(path) if path.is_file() => path,
+        Ok(path) => panic!("no {name} to test against: there is no {}. {REMEDY}", path.display()),
+        Err(why) => panic!("no {name} to test against: {why}. {REMEDY}"),
+    }
 }
 
 const REMEDY: &str =
-    "`make peers` builds them and says what it needs; HIGHWATER_PEERS names a folder that has them already";
+    "`make peers` builds all of them and says what it needs; HIGHWATER_PEERS names a folder that has them already";
 
 fn find() -> Result<PathBuf, String> {
-    let folder = match environment::variable("HIGHWATER_PEERS") {
-        Some(folder) => PathBuf::from(folder),
-        None => build()?,
-    };
-    let lacks = |program: &&str| !folder.join(program).is_file();
-    match ["otelcol", "prometheus", "promtool", "jaeger"].into_iter().find(lacks) {
-        Some(program) => Err(format!("{} has no {program}", folder.display())),
-        None => Ok(folder),
-    }
+    environment::variable("HIGHWATER_PEERS").map_or_else(build, |folder| Ok(PathBuf::from(folder)))
 }
 
 fn build() -> Result<PathBuf, String> {

@@ -183,6 +183,11 @@ impl Process {
         writeln!(self.child.stdin.as_mut().expect("a program with input"), "{line}").unwrap();
     }
 
+    /// The same to one that may have ended.
+    pub fn offer(&mut self, line: &str) {
+        let _ = writeln!(self.child.stdin.as_mut().expect("a program with input"), "{line}");
+    }
+
     /// Ends its standard input.
     pub fn close_input(&mut self) {
         self.child.stdin.take();

@@ -68,6 +68,12 @@ fn with_heap_profiles_there_are_at_most_72_crates_and_no_async_runtime() {
 }
 
 #[test]
+fn to_send_heap_profiles_takes_no_crate_more() {
+    holds(&["--features", "unstable-profiles"], 72, &[]);
+    assert_eq!(crates(&["--features", "unstable-profiles"]), crates(&["--features", "heap-profile"]));
+}
+
+#[test]
 fn with_all_features_there_are_at_most_90_crates() {
     holds(&["--all-features"], 90, &["tokio"]);
 }

@@ -74,7 +74,8 @@ impl Captures {
     pub const WARM: Duration = Duration::from_secs(30 * 60);
     /// From one capture of the calm to the next.
     pub const CALM: Duration = Duration::from_secs(24 * 60 * 60);
-    /// What a capture may need beside the dump itself: to read it takes 2.7 MiB at the most that was seen, of a bound of 4.
+    /// What a capture may need beside the dump itself: to read it takes 2.7 MiB at the most that was seen, and 3.5
+    /// where it is sent by OpenTelemetry as well, of a bound of 4.
     pub const LEAST_HEADROOM: Bytes = Bytes::mib(4);
 
     const HOUR: i64 = 60 * 60;

@@ -17,6 +17,11 @@ impl Rise {
         (by > Bytes::ZERO && !took.is_zero()).then_some(Self { by, took })
     }
 
+    /// The same rise, as if it had taken no more than this.
+    pub(crate) fn within(self, time: Duration) -> Self {
+        Self { took: self.took.min(time), ..self }
+    }
+
     /// How long a distance takes at this rate.
     pub(crate) fn time_over(self, left: Bytes) -> Duration {
         let nanos = u128::from(left.get()).saturating_mul(self.took.as_nanos());

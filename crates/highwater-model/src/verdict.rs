@@ -5,7 +5,7 @@
 //! the [`Confidence`] that they allow: the kernel's own counter is evidence, use at the limit is an indication, and the
 //! absence of any mark is a guess.
 //!
-//! What counts, in this order: a run that said that it ended; another boot of the machine; the kernel's counter, where use was
+//! What counts, in this order: a run that said that it ended; another boot of the machine, where it is the same one; the kernel's counter, where use was
 //! near the limit; a panic after which nothing was sampled; an exit past the agent; the kernel's counter where use was far from
 //! the limit, since the kill may have been a later neighbour's; use that was at the limit, or would have reached it before the
 //! next sample.
@@ -25,7 +25,7 @@ pub enum Verdict {
     Killed,
     /// It panicked.
     Crashed,
-    /// The machine went down with it.
+    /// The machine went down with it: the same one has started since.
     Rebooted,
     /// It ended by itself.
     ShutDown,
@@ -90,9 +90,9 @@ impl fmt::Display for Confidence {
 pub enum Machine {
     /// On this machine, since its last start.
     Same,
-    /// Before this machine's last start.
+    /// On this machine, before its last start.
     Rebooted,
-    /// On another machine, or this one long ago.
+    /// In another start of a machine, of which it is not known that it was this one.
     Another,
     /// The system does not say.
     #[default]

@@ -19,6 +19,9 @@ use crate::open::Open;
 use crate::pprof;
 use crate::site::{Baseline, Site, key};
 
+#[cfg(feature = "unstable-otlp")]
+mod request;
+
 /// How many distinct addresses are known at most: 64 Ki.
 pub const MOST_ADDRESSES: usize = 64 << 10;
 /// How many mappings with code are known at most.

@@ -55,6 +55,11 @@ impl Names {
         Some(self.all.get(index)?.1)
     }
 
+    #[cfg(feature = "unstable-otlp")]
+    pub(crate) fn count(&self) -> usize {
+        self.all.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         (1..).map_while(|number| self.get(number))
     }

@@ -9,6 +9,8 @@ use std::io::{self, BufWriter, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
+#[cfg(feature = "unstable-otlp")]
+use highwater_profile::otlp::{About, MOST};
 use highwater_profile::{Analysis, MOST_HELD, Opener};
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
@@ -71,6 +73,14 @@ fn takes_no_more_than_is_promised(stacks: u64, frames: u64) {
     let baseline = analysis.baseline();
     assert!(analysis.grown(3, &baseline).is_empty());
     let written = analysis.write_pprof(io::sink(), SystemTime::UNIX_EPOCH).unwrap();
+    #[cfg(feature = "unstable-otlp")]
+    {
+        let ids = [[1; 16], [2; 16]];
+        let about = About { resource: b"", scope: b"", time: SystemTime::UNIX_EPOCH, trace: Some([7; 16]), ids };
+        let request = analysis.write_otlp(&about).unwrap().into_bytes();
+        println!("{} bytes for OpenTelemetry", request.len());
+        assert!(request.len() <= MOST, "{} bytes", request.len());
+    }
     println!("{read} bytes to read, {} in all, {written} written", highest());
     assert!(highest() <= MOST_HELD, "{} bytes", highest());
 }

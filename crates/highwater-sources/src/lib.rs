@@ -78,6 +78,6 @@ pub use availability::{Availability, Reason, Source};
 pub use jemalloc::AllocatorKind;
 pub use per_process::PerProcess;
 pub use regions::{Region, Regions};
-pub use resource::{boot_id, boot_time, container_id, process_start_time, start_time_of};
+pub use resource::{boot_id, boot_time, container_id, machine_id, process_start_time, start_time_of};
 pub use sources::{Options, Sources};
 pub use waiter::{Signs, Stop, Waiter, Woken, waiter};

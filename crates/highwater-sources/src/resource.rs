@@ -37,6 +37,16 @@ pub fn boot_id(root: &Path) -> Option<String> {
     (!id.is_empty() && id.len() <= 64).then(|| id.to_owned())
 }
 
+/// The id of the machine, the same after each of its starts, as systemd and others write it when a system is installed.
+///
+/// From `/etc/machine-id` below `root`, which is `/` but in tests. `None` where there is none, as in most containers. An image
+/// that brings one gives it to every machine that it runs on.
+pub fn machine_id(root: &Path) -> Option<String> {
+    let id = read_whole(&root.join("etc/machine-id")).ok()?;
+    let id = std::str::from_utf8(&id).ok()?.trim();
+    (id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit())).then(|| id.to_owned())
+}
+
 /// When the machine started, to a second.
 ///
 /// From `/proc/stat` below `root`, which is `/` but in tests. `None` where that cannot be read.
@@ -56,4 +66,26 @@ pub fn container_id(root: &Path) -> Option<String> {
         return Some(id.to_owned());
     }
     container::in_mounts(&read_whole(&own.join("mountinfo")).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_has_an_id_of_32_digits_or_none() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(machine_id(root.path()), None);
+        std::fs::create_dir(root.path().join("etc")).unwrap();
+        let id = "0123456789abcdef0123456789abcdef";
+        for (content, read) in [
+            (format!("{id}\n"), Some(id)),
+            ("uninitialized\n".to_owned(), None),
+            (String::new(), None),
+            ("x".repeat(32), None),
+        ] {
+            std::fs::write(root.path().join("etc/machine-id"), content).unwrap();
+            assert_eq!(machine_id(root.path()).as_deref(), read);
+        }
+    }
 }

@@ -41,6 +41,8 @@ pub use reader::{BlackBox, ReadError};
 #[cfg(feature = "otlp")]
 pub use reaper::{ReapError, Reaped, Reaper};
 
+#[cfg(fuzzing)]
+pub(crate) use format::laid_out;
 #[cfg(any(fuzzing, test))]
 pub(crate) use format::seal_all;
 pub(crate) use marks::install as leave_marks;
@@ -67,6 +69,8 @@ const FIRST: Duration = Duration::from_millis(500);
 const CALM: Duration = Duration::from_millis(200);
 /// To ask again for the id of a root span, which another thread makes.
 const SOON: Duration = Duration::from_millis(20);
+/// How often it is asked for: a host's tracer may make none. From then on it goes with the next sample.
+const ASKED: u32 = 50;
 
 /// What the box's thread has to say.
 #[derive(Debug)]
@@ -232,16 +236,15 @@ impl Drop for Recorder {
 
 /// Writes what comes, until nothing will.
 fn write(entries: &Receiver<Entry>, writer: &mut writer::Writer) {
-    let mut patience = 0_u32;
+    let mut patience = Patience::default();
     loop {
         match entries.try_recv() {
             Ok(entry) => {
-                patience = 50;
+                patience.see(entry.episode.as_ref().map(|(episode, _)| episode.number));
                 writer.take(entry);
             }
-            Err(TryRecvError::Empty) if writer.lacks_root() && patience > 0 => {
+            Err(TryRecvError::Empty) if writer.lacks_root() && patience.asks() => {
                 thread::park_timeout(SOON);
-                patience = patience.saturating_sub(1);
                 writer.look_again();
             }
             Err(TryRecvError::Empty) => thread::park_timeout(CALM),
@@ -250,5 +253,27 @@ fn write(entries: &Receiver<Entry>, writer: &mut writer::Writer) {
     }
 }
 
+/// How often the root span of an episode is asked for yet: of each episode for a second in all, however many samples come
+/// meanwhile.
+#[derive(Debug, Default)]
+struct Patience {
+    episode: Option<u64>,
+    left: u32,
+}
+
+impl Patience {
+    fn see(&mut self, episode: Option<u64>) {
+        if episode.is_some() && episode != self.episode {
+            *self = Self { episode, left: ASKED };
+        }
+    }
+
+    fn asks(&mut self) -> bool {
+        let asks = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        asks
+    }
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

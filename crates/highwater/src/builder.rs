@@ -412,8 +412,13 @@ impl Builder {
             actor
         });
 
-        let capturing = match capture::open(&config) {
+        let profiles = send.as_ref().and_then(|_| otel::Profiles::of(&config));
+        let sends_profiles = profiles.is_some();
+        let capturing = match capture::open(&config, profiles) {
             Some(Ok(taker)) => {
+                if sends_profiles {
+                    shared.delivery.begin_profiles();
+                }
                 taker.findings().into_iter().for_each(|text| tell.say(Severity::Warn, text));
                 let done = finished.wait_for();
                 let spawned = capture::spawn(taker, &config, &shared, options.clone(), done).map(Some);

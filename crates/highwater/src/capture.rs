@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::event::Attribute;
 use crate::finished::Running;
 use crate::identity::EpisodeHandle;
+use crate::otel::Profiles;
 use crate::shared::Shared;
 use crate::site::Site;
 
@@ -404,9 +405,10 @@ fn in_words(reason: Refusal) -> &'static str {
     }
 }
 
-/// What takes heap profiles: `None` where nobody has asked for them, and in its place why there are none.
-pub(crate) fn open(config: &Config) -> Option<Result<Taker, String>> {
-    Taker::open(config.profile_folder.clone(), config.profile_size)
+/// What takes heap profiles: `None` where nobody has asked for them, and in its place why there are none. With `profiles`
+/// they are sent, too.
+pub(crate) fn open(config: &Config, profiles: Option<Profiles>) -> Option<Result<Taker, String>> {
+    Taker::open(config.profile_folder.clone(), config.profile_size, profiles)
 }
 
 /// Starts the thread that takes captures; it drops `done` last. Programs ask through the way that is returned.
@@ -463,6 +465,9 @@ fn take(taker: &mut Taker, sources: &mut Sources, shared: &Shared, order: &Order
     let to = shared.clock.now();
     let after = sources.sample(to).process.rss;
     let trouble = taken.as_mut().ok().and_then(|taken| taken.trouble.take());
+    if let Some(profile) = taken.as_mut().ok().and_then(|taken| taken.profile.take()) {
+        shared.put_profile(profile);
+    }
     let capture = taken.map(|taken| Capture {
         trigger: order.trigger.unwrap_or(Trigger::Request),
         level: order.level,

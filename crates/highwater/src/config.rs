@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use highwater_model::{Bytes, Holds, Level, Levels, Pace, Percent, Threshold, Windows};
 
-use crate::signal::Signals;
+use crate::signal::{Signal, Signals};
 use crate::telemetry::Selection;
 
 use endpoint::Endpoint;
@@ -254,8 +254,7 @@ impl Config {
         let Some(setting) = otlp::SETTINGS.iter().find(|setting| setting.names.first() == Some(&name)) else {
             return variables().filter(|known| *known == name).collect();
         };
-        let Signals { metrics, logs, traces } = &mut self.exports.own;
-        [metrics, logs, traces].into_iter().for_each(setting.forget);
+        Signal::ALL.into_iter().for_each(|signal| (setting.forget)(self.exports.own.of_mut(signal)));
         setting.names.to_vec()
     }
 
@@ -273,6 +272,11 @@ impl Config {
         }
         if !self.sampled {
             self.routes.traces.exporter = Exporter::None;
+        }
+        // A profile is linked to a span: where those go nowhere, it has nothing to be looked up by. On standard output
+        // nobody could read it.
+        if self.routes.traces.exporter != Exporter::Otlp {
+            self.routes.profiles.exporter = Exporter::None;
         }
         errors
     }

@@ -1,7 +1,7 @@
 //! What became of what was sent: counts and the present state, one word a change.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -17,6 +17,8 @@ pub(crate) struct Delivery {
     /// Events that a full queue kept from callbacks and the log.
     unheard: AtomicU64,
     last: Mutex<Last>,
+    /// Whether profiles are sent.
+    profiles: AtomicBool,
 }
 
 /// What came of the last exports.
@@ -114,6 +116,17 @@ impl Delivery {
         self.dropped.of(signal).load(Ordering::Relaxed)
     }
 
+    /// What is counted: profiles where they are sent.
+    pub(crate) fn signals(&self) -> impl Iterator<Item = Signal> {
+        let profiles = self.profiles.load(Ordering::Relaxed).then_some(Signal::Profiles);
+        Signal::ALL.into_iter().chain(profiles)
+    }
+
+    /// Profiles are sent, and counted from 0 on.
+    pub(crate) fn begin_profiles(&self) {
+        self.profiles.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn unheard(&self) -> u64 {
         self.unheard.load(Ordering::Relaxed)
     }
@@ -151,6 +164,8 @@ impl Delivery {
     }
 
     /// Takes the result of one export into account. Returns true where delivery began to fail or works again: worth a word.
+    /// Profiles count by themselves, since many a collector takes none: whoever looks whether delivery works does not mean
+    /// these.
     #[cfg(feature = "otlp")]
     pub(crate) fn exported(&self, signal: Signal, result: Result<(), String>) -> bool {
         if result.is_err() {
@@ -158,7 +173,10 @@ impl Delivery {
         }
         let at = Clock::date();
         let mut last = self.last();
-        let fails = |last: &Last| matches!(DeliveryState::of(&last.of), DeliveryState::Failing { .. });
+        let fails = |last: &Last| match signal {
+            Signal::Profiles => matches!(last.of.profiles, Some(Err(_))),
+            _ => matches!(DeliveryState::of(&last.of), DeliveryState::Failing { .. }),
+        };
         let before = fails(&last);
         match &result {
             Ok(()) => last.success = Some(at),
@@ -218,6 +236,27 @@ mod tests {
         );
         assert!(report.last_success >= report.last_failure);
         assert_eq!((report.failures.traces, report.dropped.traces, report.dropped.logs), (1, 3, 0));
+    }
+
+    #[test]
+    fn a_collector_that_takes_no_profiles_is_said_once_and_delivers_all_the_same() {
+        let delivery = Delivery::default();
+        assert!(!delivery.exported(Signal::Logs, Ok(())));
+        let words: Vec<_> = [refused(), refused(), Ok(()), refused()]
+            .into_iter()
+            .map(|result| delivery.exported(Signal::Profiles, result))
+            .collect();
+        assert_eq!(words, [true, false, true, true]);
+        assert_eq!((delivery.failures(Signal::Profiles), delivery.state()), (3, DeliveryState::Delivering));
+        assert!(delivery.exported(Signal::Logs, refused()), "what fails else is said beside it");
+    }
+
+    #[test]
+    fn profiles_are_counted_where_they_are_sent() {
+        let delivery = Delivery::default();
+        assert_eq!(delivery.signals().count(), 3);
+        delivery.begin_profiles();
+        assert_eq!(delivery.signals().last(), Some(Signal::Profiles));
     }
 
     #[test]

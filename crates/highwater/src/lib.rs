@@ -51,6 +51,7 @@
 //! | `tracing` | on | the agent's words in the service's own log, target `highwater`; without a subscriber on standard error |
 //! | `jemalloc` | off | the allocator's numbers, and [`jemalloc!`](macro@jemalloc); builds jemalloc |
 //! | `heap-profile` | off | the places that hold the memory in the event of an episode, and heap profiles as files; with jemalloc |
+//! | `unstable-profiles` | off | heap profiles by OTLP, too: a signal in development, which a minor release may change; with `heap-profile` |
 //! | `grpc` | off | OTLP by gRPC: HTTP/2 over a connection that all signals share, on a thread and a small runtime of its own |
 //! | `tls` | off | `https` for both protocols, with the system's authorities or your own, and a certificate of the agent's |
 //! | `gzip` | off | requests compressed |

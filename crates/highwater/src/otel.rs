@@ -6,6 +6,7 @@
 //! | `records` | events as log records |
 //! | `spans` | an episode as the spans of one trace |
 //! | `resource` | who sends all this |
+//! | `profiles` | a heap profile as a request (feature `unstable-profiles`) |
 //! | `pipeline` | the agent's own providers and their way to the collector (feature `otlp`) |
 //!
 //! The same instruments, records and spans go to the agent's own providers, on its send thread, or to those of a host, on
@@ -32,6 +33,8 @@ mod pipeline;
 #[cfg(not(feature = "otlp"))]
 #[path = "otel/pipeline_disabled.rs"]
 mod pipeline;
+#[cfg_attr(not(feature = "unstable-profiles"), path = "otel/profiles_disabled.rs")]
+mod profiles;
 mod records;
 mod resource;
 mod spans;
@@ -44,6 +47,7 @@ pub(crate) use pipeline::deliver;
 pub(crate) use pipeline::resource_of;
 #[cfg(feature = "otlp")]
 pub use pipeline::view;
+pub(crate) use profiles::{Profile, Profiles};
 pub use resource::resource;
 
 /// What leads to the root span of an episode.

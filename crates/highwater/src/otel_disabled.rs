@@ -9,6 +9,11 @@ use crate::delivery::Target;
 use crate::shared::Shared;
 use crate::telemetry::DISTRO;
 
+#[path = "otel/profiles_disabled.rs"]
+mod profiles;
+
+pub(crate) use profiles::{Profile, Profiles};
+
 /// Nothing that a host could pass.
 #[derive(Debug, Default)]
 pub(crate) struct Host {}

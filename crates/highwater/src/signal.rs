@@ -1,4 +1,4 @@
-//! What OpenTelemetry sends: metrics, logs, traces.
+//! What OpenTelemetry sends: metrics, logs, traces, and profiles, which are in development.
 
 /// One kind of telemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -6,9 +6,11 @@ pub(crate) enum Signal {
     Metrics,
     Logs,
     Traces,
+    Profiles,
 }
 
 impl Signal {
+    /// Those that have settings of their own, and that the state of the delivery is about.
     pub(crate) const ALL: [Self; 3] = [Self::Metrics, Self::Logs, Self::Traces];
 
     /// The value of `highwater.signal`.
@@ -17,6 +19,17 @@ impl Signal {
             Self::Metrics => "metrics",
             Self::Logs => "logs",
             Self::Traces => "traces",
+            Self::Profiles => "profiles",
+        }
+    }
+
+    /// Where a collector takes it by HTTP, below the address for all signals.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Metrics => "v1/metrics",
+            Self::Logs => "v1/logs",
+            Self::Traces => "v1/traces",
+            Self::Profiles => "v1development/profiles",
         }
     }
 }
@@ -30,6 +43,8 @@ pub struct Signals<T> {
     pub logs: T,
     /// Of episodes, which go as spans.
     pub traces: T,
+    /// Of heap profiles, which are sent with feature `unstable-profiles` only.
+    pub profiles: T,
 }
 
 impl<T> Signals<T> {
@@ -38,6 +53,7 @@ impl<T> Signals<T> {
             Signal::Metrics => &self.metrics,
             Signal::Logs => &self.logs,
             Signal::Traces => &self.traces,
+            Signal::Profiles => &self.profiles,
         }
     }
 
@@ -46,14 +62,16 @@ impl<T> Signals<T> {
             Signal::Metrics => &mut self.metrics,
             Signal::Logs => &mut self.logs,
             Signal::Traces => &mut self.traces,
+            Signal::Profiles => &mut self.profiles,
         }
     }
 
     pub(crate) fn map<U>(&self, of: impl Fn(&T) -> U) -> Signals<U> {
-        Signals { metrics: of(&self.metrics), logs: of(&self.logs), traces: of(&self.traces) }
+        let Self { metrics, logs, traces, profiles } = self;
+        Signals { metrics: of(metrics), logs: of(logs), traces: of(traces), profiles: of(profiles) }
     }
 
-    /// All three, in the order of [`Signal::ALL`].
+    /// Those of [`Signal::ALL`], in that order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         Signal::ALL.into_iter().map(|signal| self.of(signal))
     }

@@ -11,7 +11,6 @@ use highwater_sources::Regions;
 use crate::delivery::Delivery;
 use crate::latest::Snapshot;
 use crate::pressure::Sheds;
-use crate::signal::Signal;
 
 mod selection;
 
@@ -285,7 +284,7 @@ pub(crate) static METRICS: &[Metric] = &[
         description: "Exports that failed",
         set: Set::Core,
         read: Read::Points(|reading, observe| {
-            for signal in Signal::ALL {
+            for signal in reading.delivery.signals() {
                 kind(observe, SIGNAL, signal.as_str(), Some(reading.delivery.failures(signal)));
             }
         }),
@@ -297,7 +296,7 @@ pub(crate) static METRICS: &[Metric] = &[
         description: "Data points, records and spans that were given up",
         set: Set::Core,
         read: Read::Points(|reading, observe| {
-            for signal in Signal::ALL {
+            for signal in reading.delivery.signals() {
                 kind(observe, SIGNAL, signal.as_str(), Some(reading.delivery.dropped(signal)));
             }
         }),

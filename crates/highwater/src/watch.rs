@@ -1,8 +1,8 @@
 //! The watch thread: read, publish, judge, and hand over to those who tell.
 //!
 //! It waits for nothing but its own timer and the kernel's word that memory is short. Every 100 ms, and up to every 5 ms
-//! while use climbs, it glances at the cheap signals; once a second, and at once where a glance or the kernel raises a
-//! suspicion, it takes a full sample, publishes it and has it judged; every 10 s it looks at the limits anew.
+//! while use climbs, it glances at the cheap signals; once a second, at each glance of a fast climb, and at once where a
+//! glance or the kernel raises a suspicion, it takes a full sample, publishes it and has it judged; every 10 s it looks at the limits anew.
 //!
 //! Where reading is slow, glances and samples are stretched out, so that either costs no more than a thousandth of a core
 //! in calm, and a hundredth when something is about to happen. Neither is rarer than the table has it, however dear it is:
@@ -88,7 +88,7 @@ impl Watch {
         let start = self.shared.clock.now();
         let (mut sample, mut refresh) = (start, start.after(REFRESH));
         let mut cost = Duration::ZERO;
-        let mut sampled: Option<SinceStart> = None;
+        let (mut is_first, mut out_of_turn) = (true, OutOfTurn::default());
         // The kernel says it once: it is a suspicion until a sample was taken.
         let mut heard = false;
         self.waiter.listen_to(&self.sources.signs());
@@ -106,13 +106,14 @@ impl Watch {
                 refresh = now.after(REFRESH);
             }
             let (mut glance, glance_cost) = self.glance();
-            let urgent = || sampled.is_none_or(|at| now.since(at) >= urgent_pause(cost));
-            if now >= sample || ((heard || self.judge.suspects(&glance)) && urgent()) {
+            let suspects = heard || self.schedule.sees_climb() || self.judge.suspects(&glance);
+            if now >= sample || (suspects && out_of_turn.allows(now)) {
                 let before = std::mem::replace(&mut cost, self.round(now));
-                if sampled.is_none() {
+                if std::mem::take(&mut is_first) {
                     self.outlets.first_sample();
                 }
-                (sampled, heard) = (Some(now), false);
+                heard = false;
+                out_of_turn.spend(now, cost);
                 // A thread that lost its turn for once seems slow, too; and where something happens each second counts.
                 let budget = if self.judge.is_alert() { Schedule::URGENT_BUDGET } else { Schedule::BUDGET };
                 sample = now.after(pause(cost.min(before), budget));
@@ -387,9 +388,23 @@ fn pause(cost: Duration, budget: u32) -> Duration {
     cost.saturating_mul(budget).clamp(SAMPLE, LONGEST)
 }
 
-/// The same, where a suspicion asks for the next.
-fn urgent_pause(cost: Duration) -> Duration {
-    cost.saturating_mul(Schedule::URGENT_BUDGET).min(URGENT_LONGEST)
+/// What samples may cost where suspicions ask for them: a hundredth of a core, and as a burst what a second has of that. A
+/// climb is over within it, and while it lasts a sample costs ten times as much as in calm.
+#[derive(Debug, Default)]
+struct OutOfTurn {
+    /// Until then what was spent is not made up for.
+    spent: SinceStart,
+}
+
+impl OutOfTurn {
+    fn allows(&self, now: SinceStart) -> bool {
+        self.spent.since(now) < URGENT_LONGEST
+    }
+
+    fn spend(&mut self, now: SinceStart, cost: Duration) {
+        let pause = cost.saturating_mul(Schedule::URGENT_BUDGET).min(URGENT_LONGEST);
+        self.spent = self.spent.max(now).after(pause);
+    }
 }
 
 #[cfg(all(test, unix))]
@@ -412,7 +427,26 @@ mod tests {
         let seconds = |budget| [20, 2_000, 60_000, 200_000].map(|cost| pause(micros(cost), budget).as_secs());
         assert_eq!(seconds(Schedule::BUDGET), [1, 2, 10, 10]);
         assert_eq!(seconds(Schedule::URGENT_BUDGET), [1, 1, 6, 10], "while something happens");
-        assert_eq!([20, 60_000].map(|cost| urgent_pause(micros(cost)).as_millis()), [2, 1_000]);
+    }
+
+    #[test]
+    fn samples_out_of_turn_cost_a_hundredth_of_a_core_and_a_burst_of_a_second_s_worth() {
+        // How many of such a cost, asked for every 5 ms for 11 s.
+        let count = |micros| {
+            let mut out_of_turn = OutOfTurn::default();
+            let allowed = (0..2_200).filter(|turn| {
+                let now = SinceStart::new(Duration::from_millis(5 * turn));
+                let allows = out_of_turn.allows(now);
+                if allows {
+                    out_of_turn.spend(now, Duration::from_micros(micros));
+                }
+                allows
+            });
+            allowed.count()
+        };
+        assert_eq!(count(20), 2_200);
+        assert_eq!(count(300), 400, "10 ms a second for 12 s");
+        assert_eq!(count(60_000), 12, "one a second");
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
-use super::written::{Point, Record};
+use serde_json::Value;
+
+use super::written::{self, Point, Record};
 use crate::folder::Folder;
 use crate::ports;
 use crate::process::{Process, Program};
@@ -15,6 +17,7 @@ pub struct Lone {
     folder: Folder,
     http: u16,
     grpc: u16,
+    takes_profiles: bool,
     process: Option<Process>,
 }
 
@@ -24,13 +27,22 @@ impl Lone {
     /// One that is not started yet.
     pub fn stopped() -> Self {
         let [http, grpc] = ports::free();
-        Self { folder: Folder::temporary(), http, grpc, process: None }
+        Self { folder: Folder::temporary(), http, grpc, takes_profiles: false, process: None }
     }
 
     /// One that runs.
     #[track_caller]
     pub fn started() -> Self {
         let mut collector = Self::stopped();
+        collector.start();
+        collector
+    }
+
+    /// One that runs and takes profiles, which are in development, too.
+    #[track_caller]
+    pub fn started_with_profiles() -> Self {
+        let mut collector = Self::stopped();
+        collector.takes_profiles = true;
         collector.start();
         collector
     }
@@ -50,18 +62,23 @@ impl Lone {
             settings.lines().for_each(|line| writeln!(config, "        {line}").unwrap());
         }
         config.push_str("exporters:\n");
-        for signal in SIGNALS {
+        let signals = || SIGNALS.into_iter().chain(self.takes_profiles.then_some(PROFILES));
+        for signal in signals() {
             let path = self.file(signal);
             writeln!(config, "  file/{signal}:\n    path: {}\n    append: true", path.display()).unwrap();
         }
         config.push_str("service:\n  telemetry:\n    metrics:\n      level: none\n  pipelines:\n");
-        for signal in SIGNALS {
+        for signal in signals() {
             writeln!(config, "    {signal}:\n      receivers: [otlp]\n      exporters: [file/{signal}]").unwrap();
         }
         let path = self.folder.path().join("config.yaml");
         fs::write(&path, config).unwrap();
 
-        let mut process = Program::at(&super::folder().join("otelcol")).arg("--config").arg(path).start();
+        let mut program = Program::at(&super::path_of("otelcol")).arg("--config").arg(path);
+        if self.takes_profiles {
+            program = program.arg("--feature-gates=service.profilesSupport");
+        }
+        let mut process = program.start();
         crate::wait::until_ok("the collector is ready", || {
             let words = process.error();
             assert!(process.ended().is_none(), "the collector ended at its start: {words}");
@@ -108,9 +125,15 @@ impl Lone {
         Point::all(&self.file("metrics"))
     }
 
+    /// The requests with profiles that came, in their order.
+    pub fn profiles(&self) -> Vec<Value> {
+        written::requests(&self.file(PROFILES))
+    }
+
     fn file(&self, signal: &str) -> PathBuf {
         self.folder.path().join(format!("{signal}.jsonl"))
     }
 }
 
 const SIGNALS: [&str; 3] = ["metrics", "logs", "traces"];
+const PROFILES: &str = "profiles";

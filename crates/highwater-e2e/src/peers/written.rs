@@ -106,15 +106,16 @@ impl Point {
     }
 }
 
-/// Each item of the file at `path`, and its resource. The last line may be half written.
-fn items(path: &Path, [resources, scopes, items]: [&'static str; 3]) -> impl Iterator<Item = (Value, Value)> {
+/// Each request in the file at `path`. The last line may be half written.
+pub(super) fn requests(path: &Path) -> Vec<Value> {
     let file = fs::read_to_string(path).unwrap_or_default();
-    let requests: Vec<Value> = file
-        .split_inclusive('\n')
-        .filter(|line| line.ends_with('\n'))
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    requests.into_iter().flat_map(move |request| {
+    let lines = file.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Each item of the file at `path`, and its resource.
+fn items(path: &Path, [resources, scopes, items]: [&'static str; 3]) -> impl Iterator<Item = (Value, Value)> {
+    requests(path).into_iter().flat_map(move |request| {
         let mut found = Vec::new();
         for resource in array(&request[resources]) {
             for item in array(&resource[scopes]).iter().flat_map(|scope| array(&scope[items])) {

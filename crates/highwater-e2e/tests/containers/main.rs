@@ -19,6 +19,7 @@ use highwater_e2e::process::{Process, Program};
 use highwater_e2e::{MIB, binary, console, wait};
 
 mod files;
+mod killed;
 mod limits;
 mod moved;
 mod pages;

@@ -57,7 +57,7 @@ fn an_exit_without_a_collector_waits_for_nothing_and_says_what_is_lost() {
     subject.end();
     let error = subject.process.error();
     // The beginning and the end, and the spans of the beginning, of the stay and of the whole.
-    assert!(error.contains("5 log records and spans could not be sent before the end"), "{error}");
+    assert!(error.contains("5 log records, spans and profiles could not be sent before the end"), "{error}");
 }
 
 /// Waits until the collector has the events `told`, in their order of time, and checks that it has no others and none twice;

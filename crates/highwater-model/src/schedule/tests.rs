@@ -31,8 +31,9 @@ fn what_stands_still_or_falls_is_glanced_at_in_a_tenth_of_a_second() {
 #[test]
 fn eight_glances_fall_before_the_next_line() {
     // At 1 MiB in a millisecond: 750, 850 and 950 MiB are the lines, and 1,000 MiB the limit.
-    assert_eq!(waits(&[(0, 190), (100, 290)])[1], 57, "460 MiB below elevated");
-    assert_eq!(waits(&[(0, 670), (100, 770)])[1], 10, "80 MiB below high");
+    let climb = [(0, 190), (100, 290), (105, 295), (115, 305), (135, 325), (175, 365)];
+    assert_eq!(waits(&climb)[5], 48, "385 MiB below elevated");
+    assert_eq!(waits(&[(0, 665), (100, 765), (105, 770)])[2], 10, "80 MiB below high");
     assert_eq!(waits(&[(0, 860), (50, 910)])[1], 5, "40 MiB below critical");
     assert_eq!(waits(&[(0, 950), (2, 952)])[1], 6, "48 MiB below the limit");
     assert_eq!(waits(&[(0, 990), (1, 991)])[1], 5, "and not more often than that");
@@ -40,10 +41,31 @@ fn eight_glances_fall_before_the_next_line() {
 }
 
 #[test]
+fn the_first_rise_after_calm_may_have_begun_a_moment_ago() {
+    assert_eq!(waits(&[(0, 100), (100, 110), (140, 150)])[1..], [40, 75], "640 MiB at 10 in 5 ms, 600 at 40 in 40 ms");
+    assert_eq!(waits(&[(0, 100), (100, 104)])[1], 100, "a small one is noise");
+    assert_eq!(waits(&[(0, 100), (100, 110), (140, 110), (220, 110)])[1..], [40, 80, 100], "and it was all of it");
+}
+
+#[test]
+fn a_climb_is_one_by_its_measured_rate_alone() {
+    let sees_climb = |glances: &[(u64, u64)]| {
+        let mut schedule = Schedule::new(Levels::default());
+        for (millis, used) in glances {
+            schedule.next(&glance(*millis, *used), CHEAP);
+        }
+        schedule.sees_climb()
+    };
+    assert!(!sees_climb(&[(0, 100)]) && !sees_climb(&[(0, 100), (100, 110)]), "6.4 s from the line");
+    assert!(sees_climb(&[(0, 100), (100, 110), (140, 150)]), "600 ms from the line");
+    assert!(!sees_climb(&[(0, 100), (100, 110), (140, 150), (200, 150)]), "it is over");
+}
+
+#[test]
 fn a_climb_that_pauses_is_not_over_at_once() {
     assert_eq!(
-        waits(&[(0, 840), (100, 845), (106, 845), (112, 845), (118, 845), (124, 845), (130, 845)])[1..],
-        [12, 25, 50, 100, 100, 100]
+        waits(&[(0, 840), (100, 845), (105, 845), (115, 845), (135, 845), (175, 845), (255, 845)])[1..],
+        [5, 10, 20, 40, 80, 100]
     );
 }
 
@@ -111,7 +133,7 @@ proptest! {
             let glances = seen.iter().filter(|used| **used >= from && **used < to).count() as u64;
             let can_be = to.saturating_sub(from).get() / rate / 5;
             // A climb is known at its second glance, 100 ms after its first.
-            if elevated.get() / rate > 200 {
+            if elevated.get() / rate > 105 {
                 prop_assert!(glances >= can_be.min(8), "{glances} of {can_be} from {from} to {to}");
             }
         }

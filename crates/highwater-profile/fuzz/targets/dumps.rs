@@ -4,6 +4,7 @@
 use std::io::Cursor;
 use std::time::SystemTime;
 
+use highwater_profile::otlp::{About, MOST};
 use highwater_profile::pprof::Profile;
 use highwater_profile::{Analysis, NoFiles};
 use libfuzzer_sys::fuzz_target;
@@ -22,4 +23,9 @@ fuzz_target!(|content: &[u8]| {
     assert_eq!(count, written.len() as u64);
     let profile = Profile::read(&written[..]).unwrap();
     assert_eq!(profile.samples.len() as u64, stacks);
+    let ids = [[1; 16], [2; 16]];
+    let about = About { resource: b"", scope: b"", time: SystemTime::UNIX_EPOCH, trace: Some([3; 16]), ids };
+    let mut request = analysis.write_otlp(&about).unwrap();
+    request.set_span([4; 8]);
+    assert!(request.into_bytes().len() <= MOST);
 });

@@ -79,6 +79,8 @@ pub(super) struct Header {
     pub(super) run: String,
     pub(super) agent_version: String,
     pub(super) boot_id: String,
+    /// A fingerprint of the machine's id.
+    pub(super) machine: Option<u64>,
     pub(super) pid: u32,
     pub(super) started: Option<SystemTime>,
     /// When the agent started.
@@ -242,8 +244,8 @@ impl Header {
                     Value::Int(_) => "",
                     Value::Text(text) => text.as_str(),
                 };
-                // Kind, two lengths, the number, and the end.
-                if room < key.len().min(128).saturating_add(text.len().min(512)).saturating_add(16) {
+                // Kind, two lengths, the number; the end, and what stands behind it.
+                if room < key.len().min(128).saturating_add(text.len().min(512)).saturating_add(24) {
                     continue;
                 }
                 match value {
@@ -260,6 +262,7 @@ impl Header {
                 }
             }
             put.u8(0);
+            put.u64(self.machine.unwrap_or_default());
         });
     }
 
@@ -278,7 +281,8 @@ impl Header {
                 _ => break,
             }
         }
-        Some(Self { run, agent_version, boot_id, pid, started, began, config, resource })
+        let machine = take.u64().filter(|machine| *machine != 0);
+        Some(Self { run, agent_version, boot_id, machine, pid, started, began, config, resource })
     }
 }
 
@@ -512,6 +516,27 @@ pub(crate) fn seal_all(bytes: &mut [u8]) {
         let Some((content, checksum)) = block.split_last_chunk_mut::<CHECKSUM>() else { continue };
         *checksum = crc32(content).to_le_bytes();
     }
+}
+
+/// A box in whose blocks these bytes stand, one after the other, behind the right beginning: so that a few thousand reach all
+/// of it.
+#[cfg(fuzzing)]
+pub(crate) fn laid_out(content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; SIZE as usize];
+    let mut left = content;
+    let begins = [&MAGIC[..], &VERSION.to_le_bytes()].concat();
+    let rings = RINGS.iter().flat_map(|ring| (0..4).map(|slot| ring.place(slot)));
+    for place in [HEADER, PANIC, EXIT].into_iter().chain(STATE).chain(SITES).chain(rings) {
+        let begins = if place == HEADER { &begins[..] } else { &[] };
+        // Most of a block is room for long texts.
+        let most = place.size.min(512).saturating_sub(begins.len() + CHECKSUM);
+        let (here, rest) = left.split_at(most.min(left.len()));
+        left = rest;
+        let from = place.at as usize;
+        bytes[from..from + begins.len()].copy_from_slice(begins);
+        bytes[from + begins.len()..from + begins.len() + here.len()].copy_from_slice(here);
+    }
+    bytes
 }
 
 /// Milliseconds since 1970.

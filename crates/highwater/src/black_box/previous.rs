@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, SystemTime};
 
 use highwater_model::{Bytes, Confidence, Evidence, Machine, Sample, Verdict};
-use highwater_sources::{boot_id, boot_time, process_start_time};
+use highwater_sources::{boot_id, boot_time, machine_id, process_start_time};
 
 use super::reader::BlackBox;
 use crate::clock::Clock;
 use crate::event::Attribute;
+use crate::identity::fingerprint;
 
 /// A run that is over.
 #[derive(Clone, Debug)]
@@ -53,6 +54,8 @@ impl Receipt {
 #[derive(Clone, Debug)]
 pub(crate) struct Surroundings {
     pub(crate) boot_id: Option<String>,
+    /// A fingerprint of the machine's id, which is nobody else's to know.
+    pub(crate) machine: Option<u64>,
     boot_time: Option<SystemTime>,
     /// When this process started.
     pub(crate) started: Option<SystemTime>,
@@ -67,6 +70,7 @@ impl Surroundings {
         let kills = sample.cgroup.and_then(|cgroup| Some((cgroup.id, cgroup.events.oom_kills?)));
         Self {
             boot_id: boot_id(root),
+            machine: machine_id(root).map(|id| fingerprint(&[b"highwater", id.as_bytes()])),
             boot_time: boot_time(root),
             started: process_start_time(root),
             now: Clock::date(),
@@ -216,13 +220,16 @@ impl fmt::Display for PreviousRun {
     }
 }
 
+/// Another start of a machine is not yet this machine's: a volume moves with its pod, and the machine that it comes to may
+/// have started since.
 fn machine(black_box: &BlackBox, around: &Surroundings) -> Machine {
     match (black_box.boot_id(), &around.boot_id) {
         (Some(then), Some(now)) if then == now => Machine::Same,
-        (Some(_), Some(_)) => match black_box.last_seen().zip(around.boot_time) {
-            Some((seen, boot)) if boot >= seen => Machine::Rebooted,
-            _ => Machine::Another,
-        },
+        (Some(_), Some(_)) => {
+            let is_this = black_box.machine().is_some() && black_box.machine() == around.machine;
+            let has_started = black_box.last_seen().zip(around.boot_time).is_some_and(|(seen, boot)| boot >= seen);
+            if is_this && has_started { Machine::Rebooted } else { Machine::Another }
+        }
         _ => Machine::Unknown,
     }
 }
@@ -248,4 +255,51 @@ fn next(black_box: &BlackBox) -> Duration {
     let [.., before, last] = black_box.samples() else { return Duration::from_secs(1) };
     let apart = last.elapsed.saturating_sub(before.elapsed);
     apart.saturating_mul(2).clamp(Duration::from_secs(1), Duration::from_secs(10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::{self, Header};
+    use super::*;
+
+    /// The box of a run that was last seen at this second, on this machine in this start of it.
+    fn left(machine: Option<u64>, boot_id: &str, seen: u64) -> BlackBox {
+        let began = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seen));
+        let header = Header { machine, boot_id: boot_id.to_owned(), began, ..Header::default() };
+        let mut bytes = vec![0; format::SIZE as usize];
+        header.encode(&mut bytes[..format::HEADER.size]);
+        BlackBox::parse(&bytes).unwrap()
+    }
+
+    #[test]
+    fn a_machine_has_started_since_only_where_it_is_known_to_be_the_same() {
+        let around = |machine| Surroundings {
+            boot_id: Some("now".to_owned()),
+            machine,
+            boot_time: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(100)),
+            started: None,
+            now: SystemTime::UNIX_EPOCH + Duration::from_secs(200),
+            kills: None,
+        };
+        for (then, boot_id, seen, now, is) in [
+            (Some(1), "before", 50, Some(1), Machine::Rebooted),
+            // A pod that moved with its volume, to a machine that started after its end, or before.
+            (Some(1), "before", 50, Some(2), Machine::Another),
+            (Some(1), "before", 150, Some(2), Machine::Another),
+            // In a container that knows no machine.
+            (None, "before", 50, None, Machine::Another),
+            (Some(1), "before", 50, None, Machine::Another),
+            // The clock was set back.
+            (Some(1), "before", 150, Some(1), Machine::Another),
+            (None, "now", 150, None, Machine::Same),
+            (None, "", 50, Some(1), Machine::Unknown),
+        ] {
+            let left = left(then, boot_id, seen);
+            assert_eq!(machine(&left, &around(now)), is, "{then:?} {boot_id} {seen} {now:?}");
+            if is == Machine::Another {
+                let run = PreviousRun::of(left, &around(now));
+                assert_eq!((run.verdict(), run.confidence()), (Verdict::Unknown, Confidence::Guess));
+            }
+        }
+    }
 }

@@ -172,6 +172,11 @@ impl BlackBox {
         Some(self.header.boot_id.as_str()).filter(|id| !id.is_empty())
     }
 
+    /// Of the machine that it ran on, where that has an id.
+    pub(super) fn machine(&self) -> Option<u64> {
+        self.header.machine
+    }
+
     /// What the agent had found and was set to, in one line.
     pub fn config(&self) -> &str {
         &self.header.config

@@ -21,6 +21,18 @@ fn entry(clock: Clock) -> Entry {
     Entry { sample, level: Level::Normal, slope: None, episode: None, sites: None, captured: None }
 }
 
+/// The box of a run that ended in an episode, whose root span was not known yet.
+pub(crate) fn left_within_an_episode(run: &str) -> BlackBox {
+    let (run, now) = (run.to_owned(), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(7)));
+    let episode = LastEpisode { trace: Some([7; 16]), began: now, ..LastEpisode::default() };
+    let state = format::State { sequence: 1, at: now, episode: Some(episode), ..format::State::default() };
+    let mut bytes = vec![0; format::SIZE as usize];
+    let at = |place: format::Place| place.at as usize..place.at as usize + place.size;
+    format::Header { run, began: now, ..format::Header::default() }.encode(&mut bytes[at(format::HEADER)]);
+    state.encode(&mut bytes[at(format::STATE[0])]);
+    BlackBox::parse(&bytes).unwrap()
+}
+
 fn recorder(path: &Path, finished: &Finished) -> (Recorder, Clock) {
     let clock = Clock::start();
     let around = Surroundings::of(&Sample::default());
@@ -132,6 +144,21 @@ fn sites_and_captures_are_kept_until_they_can_be_written() {
         writer.take(entry(clock));
     }
     assert!(has_both(&BlackBox::read(&path).unwrap()));
+}
+
+#[test]
+fn the_root_span_of_an_episode_is_asked_for_so_often_and_no_more_however_long_the_episode_is() {
+    let mut patience = Patience::default();
+    assert!(!patience.asks(), "there is no episode");
+    for episode in 1..=3 {
+        let asked = (0..1000).filter(|_| {
+            patience.see(Some(episode));
+            patience.asks()
+        });
+        assert_eq!(asked.count(), 50);
+    }
+    patience.see(None);
+    assert!(!patience.asks());
 }
 
 #[test]

@@ -90,6 +90,7 @@ impl Writer {
             run: run.id,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             boot_id: around.boot_id.clone().unwrap_or_default(),
+            machine: around.machine,
             pid: std::process::id(),
             started: around.started,
             began: Some(around.now),

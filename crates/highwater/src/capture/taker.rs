@@ -1,9 +1,10 @@
-//! One profile: jemalloc writes it into memory, it is named and summed up there, and the file is written where there is a
-//! folder.
+//! One profile: jemalloc writes it into memory, it is named and summed up there, the file is written where there is a
+//! folder, and the request made where profiles are sent.
 
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use highwater_model::{Bytes, Refusal, Trigger};
 use highwater_profile::{Analysis, Baseline, Opener};
@@ -13,6 +14,7 @@ use highwater_sources::platform;
 use super::Order;
 use super::folder::{Folder, Stored};
 use crate::clock::Clock;
+use crate::otel::{Profile, Profiles};
 use crate::site::Site;
 
 /// In the event: as many as a person reads.
@@ -25,6 +27,8 @@ const GROWN: usize = 3;
 pub(crate) struct Taker {
     profiler: Profiler,
     folder: Option<Folder>,
+    /// Where profiles are sent.
+    profiles: Option<Profiles>,
     /// What was held in the calm.
     calm: Option<Baseline>,
     /// Where the kernel shows the program that runs.
@@ -40,11 +44,17 @@ pub(super) struct Taken {
     pub(super) size: Option<Bytes>,
     /// Why there is no file, where there should be one.
     pub(super) trouble: Option<String>,
+    /// What is to be sent.
+    pub(super) profile: Option<Profile>,
 }
 
 impl Taker {
     /// `Err` says why there are no profiles. Where jemalloc does not serve the program that is said already.
-    pub(crate) fn open(folder: Option<PathBuf>, most: Bytes) -> Option<Result<Self, String>> {
+    pub(crate) fn open(
+        folder: Option<PathBuf>,
+        most: Bytes,
+        profiles: Option<Profiles>,
+    ) -> Option<Result<Self, String>> {
         if platform::memory_file().is_err_and(|error| error.kind() == io::ErrorKind::Unsupported) {
             return Some(Err("there are no heap profiles on this system".to_owned()));
         }
@@ -54,6 +64,7 @@ impl Taker {
         Some(Profiler::resolve().ok_or_else(missing).map(|profiler| Self {
             profiler,
             folder: folder.map(|folder| Folder::new(folder, most)),
+            profiles,
             calm: None,
             opener: Opener::new("/proc/self/exe"),
         }))
@@ -93,6 +104,7 @@ impl Taker {
             file: None,
             size: None,
             trouble: None,
+            profile: None,
         };
         let Some(trigger) = order.trigger else {
             self.calm = Some(analysis.baseline());
@@ -105,23 +117,38 @@ impl Taker {
             sites.extend(more);
         }
         taken.sites = sites.into_iter().map(site).collect();
-        let Some(folder) = &mut self.folder else { return Ok(taken) };
         let now = Clock::date();
+        let stored = self.store(&mut analysis, order, trigger, now);
+        match stored.transpose() {
+            Ok(stored) => (taken.file, taken.size) = stored.unzip(),
+            // The sites are worth telling all the same.
+            Err(error) => taken.trouble = Some(format!("it cannot be written to {error}")),
+        }
+        // A dump that cannot be read again has had its word with the file.
+        let profiles = self.profiles.as_ref();
+        taken.profile = profiles.and_then(|profiles| profiles.request(&mut analysis, now, order.episode.as_ref()).ok());
+        Ok(taken)
+    }
+
+    /// Writes the file, where there is a folder for it.
+    fn store(
+        &mut self,
+        analysis: &mut Analysis<File>,
+        order: &Order,
+        trigger: Trigger,
+        now: SystemTime,
+    ) -> Option<Result<(PathBuf, Bytes), String>> {
+        let folder = self.folder.as_mut()?;
         let of_episode = order.episode.as_ref().filter(|_| trigger.is_counted());
         let name = Stored {
             time: now,
             process: std::process::id(),
             episode: of_episode.and_then(|episode| episode.id.get().copied()),
             level: order.level,
-            bytes: order.used.unwrap_or(taken.bytes),
+            bytes: order.used.unwrap_or_else(|| Bytes::new(analysis.bytes())),
         };
         let at_end = trigger == Trigger::Exit;
-        match folder.write(&name, at_end, |out| analysis.write_pprof(out, now).map(drop)) {
-            Ok((file, size)) => (taken.file, taken.size) = (Some(file), Some(size)),
-            // The sites are worth telling all the same.
-            Err(error) => taken.trouble = Some(format!("it cannot be written to {error}")),
-        }
-        Ok(taken)
+        Some(folder.write(&name, at_end, |out| analysis.write_pprof(out, now).map(drop)))
     }
 }
 

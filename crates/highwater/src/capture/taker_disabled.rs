@@ -6,6 +6,7 @@ use std::time::Duration;
 use highwater_model::{Bytes, Refusal};
 
 use super::Order;
+use crate::otel::{Profile, Profiles};
 use crate::site::Site;
 
 /// Takes nothing.
@@ -20,10 +21,12 @@ pub(super) struct Taken {
     pub(super) size: Option<Bytes>,
     /// Why there is no file, where there should be one.
     pub(super) trouble: Option<String>,
+    /// What is to be sent.
+    pub(super) profile: Option<Profile>,
 }
 
 impl Taker {
-    pub(crate) fn open(_: Option<PathBuf>, _: Bytes) -> Option<Result<Self, String>> {
+    pub(crate) fn open(_: Option<PathBuf>, _: Bytes, _: Option<Profiles>) -> Option<Result<Self, String>> {
         cfg!(feature = "heap-profile").then(|| Err("there are no heap profiles on this system".to_owned()))
     }
 

@@ -48,7 +48,7 @@ impl Endpoint {
             (Protocol::HttpProtobuf, None) => format!("{scheme}://{authority}{path}"),
             (Protocol::HttpProtobuf, Some(signal)) => {
                 let path = path.strip_suffix('/').unwrap_or(path);
-                format!("{scheme}://{authority}{path}/v1/{}", signal.as_str())
+                format!("{scheme}://{authority}{path}/{}", signal.path())
             }
         })
     }

@@ -78,7 +78,8 @@ pub(crate) static SETTINGS: &[Setting] = &[
     Setting {
         names: ENDPOINTS,
         meaning: "the collector's address; by HTTP that for all signals is followed by `/v1/metrics`, `/v1/logs` and \
-                  `/v1/traces`, that for one is taken as it is; by gRPC the path is of no account (default: \
+                  `/v1/traces`, with feature `unstable-profiles` by `/v1development/profiles` too, that for one is taken \
+                  as it is; by gRPC the path is of no account (default: \
                   `http://localhost:4318`, by gRPC `http://localhost:4317`)",
         read: |export, text| {
             // Whatever comes of it: headers that were meant for this address go to no other.
@@ -179,8 +180,12 @@ impl Exports {
     pub(super) fn routes(&self) -> (Signals<Route>, Vec<ConfigError>) {
         let mut errors = Vec::new();
         let mut route = |signal| self.route(signal, &mut errors);
-        let routes =
-            Signals { metrics: route(Signal::Metrics), logs: route(Signal::Logs), traces: route(Signal::Traces) };
+        let routes = Signals {
+            metrics: route(Signal::Metrics),
+            logs: route(Signal::Logs),
+            traces: route(Signal::Traces),
+            profiles: route(Signal::Profiles),
+        };
         (routes, errors)
     }
 
@@ -272,12 +277,13 @@ impl Exports {
 /// OpenTelemetry's default for one request.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The name of a setting for one signal.
-fn name([_, metrics, logs, traces]: [&'static str; 4], signal: Signal) -> &'static str {
+/// The name of a setting for one signal. Profiles have none of their own, as OpenTelemetry has none yet.
+fn name([general, metrics, logs, traces]: [&'static str; 4], signal: Signal) -> &'static str {
     match signal {
         Signal::Metrics => metrics,
         Signal::Logs => logs,
         Signal::Traces => traces,
+        Signal::Profiles => general,
     }
 }
 

@@ -64,7 +64,7 @@ impl Protocol {
     /// Where a collector on the same host listens.
     pub(super) fn default_url(self, signal: Signal) -> String {
         match self {
-            Self::HttpProtobuf => format!("http://localhost:4318/v1/{}", signal.as_str()),
+            Self::HttpProtobuf => format!("http://localhost:4318/{}", signal.path()),
             Self::Grpc => "http://localhost:4317".to_owned(),
         }
     }

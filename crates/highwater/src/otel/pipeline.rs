@@ -14,7 +14,7 @@
 //! alone would reserve 133 KB.
 
 use std::error::Error;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ use self::dispatch::Dispatch;
 use self::encoded::Encoded;
 use self::outbox::{LONGEST_ASKED_REST, Parcel};
 use self::wire::{Answer, Body};
-use super::{Telling, instruments};
+use super::{Telling, instruments, spans};
 use crate::act::Acted;
 use crate::black_box::{PreviousRun, Receipt, Value};
 use crate::builder::{Connect, Exits};
@@ -105,7 +105,7 @@ pub(crate) fn deliver(config: &Config, run: &Arc<PreviousRun>) -> Result<(), Str
     let built = Pipeline::build_for(attributes.collect(), config, &shared, &words);
     let mut pipeline = built.map_err(|error| error.to_string())?;
     let event = Event::of_previous(Clock::date(), Arc::clone(run));
-    pipeline.telling.tell(&event);
+    pipeline.encode(&event);
     if pipeline.encodings.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
         return Err("the settings send no events by OTLP: see OTEL_LOGS_EXPORTER and HIGHWATER_EVENTS".to_owned());
     }
@@ -128,7 +128,9 @@ struct Pipeline {
     ids: EpisodeIds,
     encodings: Encodings,
     dispatch: Dispatch,
-    clock: Clock,
+    shared: Arc<Shared>,
+    /// Whether profiles are compressed.
+    gzip: bool,
     meters: Option<SdkMeterProvider>,
 }
 
@@ -155,6 +157,7 @@ impl Pipeline {
             metrics: courier(Signal::Metrics, wires.metrics),
             logs: courier(Signal::Logs, wires.logs),
             traces: courier(Signal::Traces, wires.traces),
+            profiles: courier(Signal::Profiles, wires.profiles),
         };
         let encodings = Encodings::default();
         let ids = EpisodeIds::default();
@@ -179,31 +182,52 @@ impl Pipeline {
             ids,
             encodings,
             dispatch: Dispatch::new(couriers, shared.clock),
-            clock: shared.clock,
+            shared: Arc::clone(shared),
+            gzip: config.routes.profiles.gzip,
             meters,
         })
     }
 }
 
 impl Pipeline {
+    /// Makes the record and the spans of an event.
+    fn encode(&mut self, event: &Event) {
+        if let What::PreviousRun(run) = event.what() {
+            self.ids.next_span(spans::of_run(run.black_box(), spans::KILLED));
+        }
+        self.telling.tell(event);
+        self.ids.forget_span();
+    }
+
     /// Puts what was encoded last into the outbox.
     fn put(&mut self, priority: Priority, receipt: Option<&Arc<Receipt>>) {
         let encoded = std::mem::take(&mut *self.encodings.lock().unwrap_or_else(PoisonError::into_inner));
-        let told = self.clock.now();
+        let told = self.shared.clock.now();
         // The record says it all; where there is none, what else there is.
         let record = encoded.iter().position(|(signal, _)| *signal == Signal::Logs).unwrap_or_default();
         if let Some(receipt) = receipt.filter(|_| encoded.is_empty()) {
             receipt.deliver();
         }
         for (at, (signal, body)) in encoded.into_iter().enumerate() {
+            let is_kept = receipt.is_some();
             let receipt = receipt.filter(|_| at == record).cloned();
-            self.dispatch.put(Parcel { signal, priority, told, body, receipt });
+            self.dispatch.put(Parcel { signal, priority, told, body, receipt, is_kept });
         }
+    }
+
+    /// Puts the profile into the outbox that was taken since the last event, if one was. Told of it is already.
+    fn put_profile(&mut self) {
+        let Some(profile) = self.shared.take_profile() else { return };
+        let body = Body { bytes: profile.into_bytes().into(), encoding: None };
+        let body = if self.gzip { body.compressed() } else { body };
+        let (told, priority) = (self.shared.clock.now(), Priority::Low);
+        let signal = Signal::Profiles;
+        self.dispatch.put(Parcel { signal, priority, told, body, receipt: None, is_kept: false });
     }
 }
 
 /// Who these attributes are, and what they send with.
-fn resource(attributes: Vec<KeyValue>) -> Resource {
+pub(super) fn resource(attributes: Vec<KeyValue>) -> Resource {
     Resource::builder_empty()
         .with_attributes(attributes)
         .with_detector(Box::new(TelemetryResourceDetector))
@@ -288,8 +312,9 @@ impl Outlet for Pipeline {
         {
             self.ids.next_trace(TraceId::from_bytes(id.to_bytes()));
         }
-        self.telling.tell(event);
+        self.encode(event);
         self.put(event.priority(), event.receipt());
+        self.put_profile();
     }
 
     fn acted(&mut self, acted: &Acted) {
@@ -321,24 +346,41 @@ impl Outlet for Pipeline {
 /// For the last export of the metrics, on the send thread: whoever waits for the shutdown has a deadline of their own.
 const CLOSE: Duration = Duration::from_secs(5);
 
-/// Random ids, but for the trace of an episode, whose id was chosen when it began.
+/// Random ids, but for the trace of an episode, whose id was chosen when it began, and for the span that tells of a run that
+/// is over, which may be told twice.
 #[derive(Clone, Debug, Default)]
-struct EpisodeIds(Arc<Mutex<Option<TraceId>>>);
+struct EpisodeIds(Arc<Mutex<(Option<TraceId>, Option<SpanId>)>>);
 
 impl EpisodeIds {
     fn next_trace(&self, id: TraceId) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+        self.chosen().0 = Some(id);
+    }
+
+    fn next_span(&self, id: SpanId) {
+        self.chosen().1 = Some(id);
+    }
+
+    fn forget_span(&self) {
+        self.chosen().1 = None;
+    }
+
+    fn chosen(&self) -> MutexGuard<'_, (Option<TraceId>, Option<SpanId>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl IdGenerator for EpisodeIds {
     fn new_trace_id(&self) -> TraceId {
-        let chosen = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let chosen = self.chosen().0.take();
         chosen.unwrap_or_else(|| TraceId::from(random() | 1))
     }
 
     /// Not the SDK's: its random numbers can wait for entropy.
     fn new_span_id(&self) -> SpanId {
-        SpanId::from(random() as u64 | 1)
+        let chosen = self.chosen().1.take();
+        chosen.unwrap_or_else(|| SpanId::from(random() as u64 | 1))
     }
 }
+
+#[cfg(test)]
+mod tests;

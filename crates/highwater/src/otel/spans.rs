@@ -17,10 +17,10 @@ use highwater_model::{Change, Episode, Level, Reason, Stay, Transition, Verdict}
 
 use super::int;
 use crate::act::Acted;
-use crate::black_box::PreviousRun;
+use crate::black_box::{BlackBox, PreviousRun};
 use crate::capture::Capture;
 use crate::event::{Attribute, Event, What, episode_attributes};
-use crate::identity::{EpisodeId, random};
+use crate::identity::{EpisodeId, fingerprint};
 use crate::site::Site;
 
 /// Makes the spans of episodes. Boxed, so that the agent does not carry a host's types.
@@ -93,7 +93,7 @@ impl<T: Tracer> EpisodeSpans<T> {
         let (left, episode) = (run.black_box(), run.black_box().episode()?);
         let trace = TraceId::from_bytes(episode.trace?);
         // Where the root was not known yet, its place is taken by an id that nobody has.
-        let root = episode.root.map_or_else(|| SpanId::from(random() as u64 | 1), SpanId::from_bytes);
+        let root = episode.root.map_or_else(|| of_run(left, "memory episode"), SpanId::from_bytes);
         let parent = SpanContext::new(trace, root, TraceFlags::SAMPLED, true, TraceState::default());
         let (began, ended) = (episode.began?, left.last_seen()?);
         let ended_by = if run.verdict() == Verdict::ShutDown { "shutdown" } else { "killed" };
@@ -123,7 +123,7 @@ impl<T: Tracer> EpisodeSpans<T> {
         }
         let builder = self
             .tracer
-            .span_builder("memory episode killed")
+            .span_builder(KILLED)
             .with_kind(SpanKind::Internal)
             .with_start_time(began)
             .with_attributes(attributes);
@@ -223,6 +223,15 @@ where
         self.child_of(root, acted.span.to_string(), episode.wall(acted.from), episode.wall(acted.to), attributes);
     }
 }
+
+/// The id of a span that is made of a run that is over: the same each time it is made, so that a backend that gets it twice
+/// has it once.
+pub(super) fn of_run(left: &BlackBox, name: &str) -> SpanId {
+    SpanId::from(fingerprint(&[name.as_bytes(), left.run().as_bytes()]) | 1)
+}
+
+/// The name of the span that ends an episode in the trace of the run that was killed in it.
+pub(super) const KILLED: &str = "memory episode killed";
 
 /// The attributes of an ended episode's root: its outcome, and the limit that it stood under.
 fn end_attributes(event: &Event, episode: &Episode, transition: &Transition) -> Vec<KeyValue> {

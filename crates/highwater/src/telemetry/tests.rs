@@ -240,6 +240,9 @@ fn the_reference_page_of_the_telemetry_is_up_to_date() {
         let attribute = match (metric.name, key) {
             (_, "-") => "-".to_owned(),
             ("highwater.memory.limit", key) => format!("`{key}` = config, cgroup, cgroup_high"),
+            ("highwater.export.failures" | "highwater.export.dropped", key) => {
+                format!("`{key}` = {}; profiles where they are sent", values.join(", "))
+            }
             (_, key) => format!("`{key}` = {}", values.join(", ")),
         };
         let Metric { name, unit, description, .. } = metric;

@@ -12,6 +12,7 @@ fn header() -> Header {
         run: "0d0d0d0d-0000-4000-8000-000000000000".to_owned(),
         agent_version: "0.1.0".to_owned(),
         boot_id: "boot".to_owned(),
+        machine: Some(9),
         pid: 7,
         started: Some(at(10)),
         began: Some(at(11)),

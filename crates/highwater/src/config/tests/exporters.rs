@@ -325,3 +325,21 @@ fn one_way_that_cannot_be_had_is_said_once_and_not_for_each_signal() {
     let (_, errors) = read(&[(ENDPOINT, "collector:4318"), ("HIGHWATER_LIMIT", "1GiB")]);
     assert_eq!(errors.len(), 1, "{errors:?}");
 }
+
+#[test]
+fn profiles_go_below_the_general_address_and_only_where_spans_are_sent() {
+    let profiles = |pairs: &[(&str, &str)]| {
+        let route = good(pairs).routes.profiles;
+        (route.exporter, route.url)
+    };
+    let local = "http://localhost:4318/v1development/profiles".to_owned();
+    assert_eq!(profiles(&[]), (Exporter::Otlp, local));
+    let given = [(ENDPOINT, "http://collector:4318/mine/"), ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces")];
+    let (_, url) = profiles(&given);
+    assert_eq!(url, "http://collector:4318/mine/v1development/profiles");
+    for spans in
+        [("OTEL_TRACES_EXPORTER", "console"), ("OTEL_TRACES_EXPORTER", "none"), ("OTEL_TRACES_SAMPLER", "always_off")]
+    {
+        assert_eq!(profiles(&[spans]).0, Exporter::None, "{spans:?}");
+    }
+}

@@ -32,6 +32,7 @@ impl Courier {
                 self.report(Err(format!("the collector rejects {rejected} items of a request: {why}")), REFUSED);
             }
             Answer::Later { why, .. } => self.report(Err(why.clone()), "the agent goes on and tries again"),
+            Answer::Refused { why } if self.signal == Signal::Profiles => self.report(Err(why.clone()), NO_PROFILES),
             Answer::Refused { why } => self.report(Err(why.clone()), REFUSED),
         }
         answer
@@ -64,3 +65,5 @@ impl Courier {
 }
 
 const REFUSED: &str = "what it refuses is not sent again";
+const NO_PROFILES: &str = "what it refuses is not sent again; a collector takes profiles where it has a pipeline for them \
+                           and runs with --feature-gates=service.profilesSupport";

@@ -9,10 +9,13 @@ use super::wire::Answer;
 use crate::clock::Clock;
 use crate::event::Severity;
 use crate::identity::random;
-use crate::signal::Signals;
+use crate::signal::{Signal, Signals};
 
 /// For all that waits when the agent ends; whoever waits for that has a deadline of their own.
 const END: Duration = Duration::from_secs(5);
+
+/// For one profile: a large request, and an event that comes meanwhile waits behind it.
+const PROFILE: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub(super) struct Dispatch {
@@ -49,7 +52,7 @@ impl Dispatch {
 
     fn send(&mut self, parcel: Parcel) {
         let courier = self.couriers.of(parcel.signal);
-        match courier.carry(&parcel.body, Duration::MAX) {
+        match courier.carry(&parcel.body, at_most(parcel.signal)) {
             Answer::Taken => {
                 arrived(&parcel);
                 self.outbox.succeeded(parcel.signal);
@@ -78,7 +81,7 @@ impl Dispatch {
             let (signal, now) = (parcel.signal, self.clock.now());
             let (courier, closed) = (self.couriers.of(signal), closed.of_mut(signal));
             *closed |= now >= end || self.outbox.is_asked_to_rest(signal, now);
-            let answer = (!*closed).then(|| courier.carry(&parcel.body, end.since(now)));
+            let answer = (!*closed).then(|| courier.carry(&parcel.body, end.since(now).min(at_most(signal))));
             *closed |= matches!(answer, Some(Answer::Later { .. }));
             match answer {
                 Some(Answer::Taken) => arrived(&parcel),
@@ -91,9 +94,17 @@ impl Dispatch {
             }
         }
         if lost > 0 {
-            let text = format!("{lost} log records and spans could not be sent before the end");
+            let text = format!("{lost} log records, spans and profiles could not be sent before the end");
             self.couriers.logs.words.say(Severity::Warn, text);
         }
+    }
+}
+
+/// How long a request may take, beside its timeout.
+const fn at_most(signal: Signal) -> Duration {
+    match signal {
+        Signal::Profiles => PROFILE,
+        Signal::Metrics | Signal::Logs | Signal::Traces => Duration::MAX,
     }
 }
 

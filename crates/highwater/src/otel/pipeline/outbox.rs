@@ -1,7 +1,8 @@
 //! What was told and has not arrived: kept until the collector has it, within bounds.
 //!
-//! At most [`CAPACITY`] parcels wait, each for [`AGE`]; where one more comes, the least important makes room, of several
-//! the oldest. What is most important goes first, then what waits longest. After a failure the way of that signal rests,
+//! At most [`CAPACITY`] parcels wait, each for [`AGE`], and what tells of a run that is over as long as this one lasts, since
+//! its box is kept until it has arrived; where one more comes, the least important makes room, of several
+//! the oldest. Of profiles, which are large, one waits, and the next takes its place. What is most important goes first, then what waits longest. After a failure the way of that signal rests,
 //! longer from one failure to the next, or for as long as the collector asks.
 //!
 //! Nothing here sends and nothing reads a clock: time is an argument.
@@ -37,6 +38,8 @@ pub(super) struct Parcel {
     pub(super) body: Body,
     /// Where it is to be said that it has arrived.
     pub(super) receipt: Option<Arc<Receipt>>,
+    /// Whether it waits however long that takes.
+    pub(super) is_kept: bool,
 }
 
 /// All that waits, in the order in which it was told.
@@ -65,6 +68,12 @@ impl Outbox {
                 way.rests_until = SinceStart::default();
             }
         }
+        let before = self.waiting.iter().position(|waiting| waiting.signal == parcel.signal);
+        if let Some(before) = before.filter(|_| parcel.signal == Signal::Profiles) {
+            let replaced = self.waiting.remove(before);
+            self.waiting.push_back(parcel);
+            return replaced;
+        }
         self.waiting.push_back(parcel);
         if self.waiting.len() <= CAPACITY {
             return None;
@@ -76,11 +85,11 @@ impl Outbox {
 
     /// Takes out what has waited too long.
     pub(super) fn take_expired(&mut self, now: SinceStart) -> Option<Parcel> {
-        let oldest = self.waiting.front()?;
-        if now.since(oldest.told) < AGE {
+        let oldest = self.waiting.iter().position(|parcel| !parcel.is_kept)?;
+        if now.since(self.waiting.get(oldest)?.told) < AGE {
             return None;
         }
-        self.waiting.pop_front()
+        self.waiting.remove(oldest)
     }
 
     /// Takes out what is to be sent now.
@@ -93,9 +102,9 @@ impl Outbox {
 
     /// How long nothing will be due nor expire; `None` where nothing waits.
     pub(super) fn rest(&self, now: SinceStart) -> Option<Duration> {
-        let expires = self.waiting.front()?.told.after(AGE);
         let due = self.waiting.iter().map(|parcel| self.ways.of(parcel.signal).rests_until).min()?;
-        Some(due.min(expires).since(now))
+        let expires = self.waiting.iter().find(|parcel| !parcel.is_kept).map(|parcel| parcel.told.after(AGE));
+        Some(expires.map_or(due, |expires| due.min(expires)).since(now))
     }
 
     /// The collector has answered: the way is open.

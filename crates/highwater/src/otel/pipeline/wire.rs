@@ -90,7 +90,12 @@ pub(super) fn open(routes: &Signals<Route>) -> io::Result<Signals<Box<dyn Wire>>
             (_, Protocol::Grpc) => Box::new(connections.way(signal, route)?),
         })
     };
-    Ok(Signals { metrics: wire(Signal::Metrics)?, logs: wire(Signal::Logs)?, traces: wire(Signal::Traces)? })
+    Ok(Signals {
+        metrics: wire(Signal::Metrics)?,
+        logs: wire(Signal::Logs)?,
+        traces: wire(Signal::Traces)?,
+        profiles: wire(Signal::Profiles)?,
+    })
 }
 
 /// The headers that a route was given.

@@ -47,6 +47,7 @@ impl Scene {
             metrics: courier(Signal::Metrics, VecDeque::new()),
             logs: courier(Signal::Logs, answers.into_iter().collect()),
             traces: courier(Signal::Traces, VecDeque::new()),
+            profiles: courier(Signal::Profiles, VecDeque::new()),
         };
         let dispatch = Dispatch::new(couriers, shared.clock);
         Self { dispatch, shared, sent }
@@ -55,7 +56,7 @@ impl Scene {
     fn put(&mut self, signal: Signal, text: &str) {
         let body = Body { bytes: text.as_bytes().to_vec().into(), encoding: None };
         let told = self.shared.clock.now();
-        self.dispatch.put(Parcel { signal, priority: Priority::Normal, told, body, receipt: None });
+        self.dispatch.put(Parcel { signal, priority: Priority::Normal, told, body, receipt: None, is_kept: false });
     }
 
     /// Returns where it is said what became of it.
@@ -63,7 +64,7 @@ impl Scene {
         let (receipt, told) = (Arc::<Receipt>::default(), self.shared.clock.now());
         let body = Body { bytes: b"record".to_vec().into(), encoding: None };
         let (signal, priority) = (Signal::Logs, Priority::Normal);
-        self.dispatch.put(Parcel { signal, priority, told, body, receipt: Some(Arc::clone(&receipt)) });
+        self.dispatch.put(Parcel { signal, priority, told, body, receipt: Some(Arc::clone(&receipt)), is_kept: true });
         receipt
     }
 
@@ -164,4 +165,17 @@ fn the_end_leaves_a_collector_alone_that_has_asked_for_it() {
     scene.dispatch.finish();
     assert_eq!(scene.sent(), ["record"]);
     assert_eq!(scene.counts(Signal::Logs), (1, 1));
+}
+
+#[test]
+fn a_profile_keeps_an_event_waiting_for_three_seconds_at_most_and_the_next_takes_its_place() {
+    let mut scene = Scene::of([]);
+    scene.put(Signal::Profiles, "profile");
+    scene.put(Signal::Profiles, "next");
+    scene.put(Signal::Logs, "record");
+    scene.dispatch.finish();
+    let sent = scene.sent.lock().unwrap();
+    assert!(sent.iter().any(|(text, at_most)| text == "next" && *at_most <= PROFILE), "{sent:?}");
+    assert_eq!(sent.len(), 2);
+    assert_eq!(scene.counts(Signal::Profiles), (0, 1));
 }

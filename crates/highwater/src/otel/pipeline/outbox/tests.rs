@@ -6,7 +6,7 @@ const HEARTBEAT: Priority = Priority::Low;
 
 fn parcel(signal: Signal, priority: Priority, told: f64) -> Parcel {
     let body = Body { bytes: told.to_string().into_bytes().into(), encoding: None };
-    Parcel { signal, priority, told: at(told), body, receipt: None }
+    Parcel { signal, priority, told: at(told), body, receipt: None, is_kept: false }
 }
 
 fn log(told: f64) -> Parcel {
@@ -139,9 +139,36 @@ fn what_failed_goes_back_to_its_place() {
     assert_eq!(order, [0.0, 1.0, 2.0]);
 }
 
+#[test]
+fn what_tells_of_a_run_that_is_over_waits_as_long_as_the_collector_is_away() {
+    let mut outbox = Outbox::default();
+    outbox.put(Parcel { is_kept: true, ..log(0.0) });
+    outbox.put(log(1.0));
+    for hour in 1..24 {
+        let now = at(f64::from(hour) * 3600.0);
+        let expired = std::iter::from_fn(|| outbox.take_expired(now)).count();
+        assert_eq!(expired, usize::from(hour == 1), "what is told beside it expires");
+        let due = outbox.take_due(now).unwrap();
+        outbox.failed(due, now, None, 1.0);
+        assert!(outbox.rest(now).unwrap() <= LONGEST_REST, "it is tried again soon");
+    }
+    assert_eq!(seconds(outbox.take_due(at(24.0 * 3600.0)).as_ref()), Some(0.0));
+}
+
+#[test]
+fn of_profiles_one_waits_and_goes_last() {
+    let mut outbox = Outbox::default();
+    let profile = |told| parcel(Signal::Profiles, Priority::Low, told);
+    assert!(outbox.put(profile(1.0)).is_none());
+    outbox.put(log(2.0));
+    assert_eq!(seconds(outbox.put(profile(3.0)).as_ref()), Some(1.0));
+    let sent: Vec<_> = std::iter::from_fn(|| seconds(outbox.take_due(at(4.0)).as_ref())).collect();
+    assert_eq!(sent, [2.0, 3.0]);
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Told(Signal, Priority),
+    Told(Signal, Priority, bool),
     /// Whatever is due is sent, with this result.
     Arrives,
     Fails(Option<u64>),
@@ -151,10 +178,10 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let signal = prop_oneof![Just(Signal::Logs), Just(Signal::Traces)];
+    let signal = prop_oneof![Just(Signal::Logs), Just(Signal::Traces), Just(Signal::Profiles)];
     let priority = prop_oneof![Just(Priority::Low), Just(Priority::Normal), Just(Priority::High)];
     prop_oneof![
-        6 => (signal, priority).prop_map(|(signal, priority)| Step::Told(signal, priority)),
+        6 => (signal, priority, proptest::bool::weighted(0.1)).prop_map(|(signal, priority, is_kept)| Step::Told(signal, priority, is_kept)),
         1 => Just(Step::Arrives),
         2 => proptest::option::weighted(0.3, 0..100_000_u64).prop_map(Step::Fails),
         1 => Just(Step::Refused),
@@ -174,10 +201,11 @@ proptest! {
                 gone += 1;
             }
             match step {
-                Step::Told(signal, priority) => {
+                Step::Told(signal, priority, is_kept) => {
                     told += 1;
                     let body = Body { bytes: Vec::new().into(), encoding: None };
-                    gone += usize::from(outbox.put(Parcel { signal, priority, told: now, body, receipt: None }).is_some());
+                    let parcel = Parcel { signal, priority, told: now, body, receipt: None, is_kept };
+                    gone += usize::from(outbox.put(parcel).is_some());
                 }
                 Step::Arrives | Step::Refused => {
                     if let Some(parcel) = outbox.take_due(now) {
@@ -195,6 +223,7 @@ proptest! {
             let waiting = outbox.waiting.len();
             prop_assert_eq!(told, gone + waiting);
             prop_assert!(waiting <= CAPACITY);
+            prop_assert!(outbox.waiting.iter().filter(|parcel| parcel.signal == Signal::Profiles).count() <= 1);
             prop_assert!(outbox.waiting.iter().is_sorted_by_key(|parcel| parcel.told));
             prop_assert_eq!(outbox.rest(now).is_some(), waiting > 0);
             prop_assert!(outbox.rest(now).is_none_or(|rest| rest <= AGE));

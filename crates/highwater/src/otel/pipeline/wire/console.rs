@@ -60,6 +60,8 @@ impl Console {
                     spans.for_each(|span| add_span(&mut text, span));
                 }
             }
+            // None is sent here.
+            Signal::Profiles => {}
         }
         Ok(text)
     }
