@@ -127,6 +127,11 @@ impl Connection {
         }
     }
 
+    /// What has become of the connection meanwhile, without reading from it.
+    pub(crate) fn error(&self) -> Option<Error> {
+        self.0.get_ref().take_error().unwrap()
+    }
+
     /// Whether the server ends the connection, waited for.
     pub(crate) fn is_closed(&mut self) -> bool {
         let mut rest = Vec::new();
