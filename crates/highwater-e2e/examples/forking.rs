@@ -40,7 +40,7 @@ fn main() {
 fn hurried(agent: Agent) {
     let done = AtomicBool::new(false);
     let page = highwater_page::start(&agent);
-    let agent = thread::scope(|scope| {
+    let (agent, page) = thread::scope(|scope| {
         for user in [
             || drop(highwater::start().status()),
             || drop(highwater::start().render_prometheus(Exposition::OpenMetrics)),
@@ -74,7 +74,7 @@ fn hurried(agent: Agent) {
             }
         }
         done.store(true, Relaxed);
-        agent
+        (agent, page)
     });
     assert!(agent.status().sample.is_some(), "the parent's agent goes on");
     assert!(page.address().is_some());
