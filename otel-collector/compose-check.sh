@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs compose.yaml for real, without pulling anything: the demo crosses its high level under the container's real memory
 # limit, and its trace is then in Jaeger, its metrics in Prometheus, its events in the collector's file and on its console.
+# Then it is held down until the kernel kills it: it is started again, and what it tells of its end is there too.
 #
 # Exit code 0: all of it was seen. 1: something was not. 3: no Docker engine can be had here, so nothing was tried.
 #
@@ -142,13 +143,18 @@ make_images() {
     image "$DEMO_IMAGE" 10001 "$DEMO_BINARY" /demo
 
     # Two differences to what a user runs. The wget of the real images' health checks is not in these: both programs are
-    # asked from outside instead. And a level is entered and left sooner.
+    # asked from outside instead. And a level is entered and left sooner. Where the check says so, nothing keeps the demo
+    # from its end.
     cat >"$WORK/overlay.yaml" <<'YAML'
 services:
   jaeger: {healthcheck: !reset null}
   prometheus: {healthcheck: !reset null}
   demo:
-    environment: {HIGHWATER_HOLD_ELEVATED: 1s, HIGHWATER_HOLD_HIGH: 1s, HIGHWATER_HOLD_LEAVE: 2s}
+    environment:
+      HIGHWATER_HOLD_ELEVATED: 1s
+      HIGHWATER_HOLD_HIGH: 1s
+      HIGHWATER_HOLD_LEAVE: 2s
+      DEMO_ALLOW_OOM: ${DEMO_ALLOW_OOM:-}
 YAML
 }
 
@@ -169,6 +175,9 @@ level_is() { says "\"level\": *\"($1)\"" get "$demo/status"; }
 jaeger_has() { says "\"operationName\": *\"$1\"" get "$jaeger/api/traces/$trace"; }
 prometheus_has() { says '"metric"' get -G "$prometheus/api/v1/query" --data-urlencode "query=$1"; }
 events_file() { compose cp otel-collector:/var/lib/otelcol/events.jsonl - 2>/dev/null | tar -xO; }
+told_of_its_end() { events_file | grep 'eventName":"highwater.previous_run.ended"'; }
+end_says() { says "\"highwater.exit.verdict\",\"value\":{\"stringValue\":\"($1)\"" told_of_its_end; }
+restarts() { docker inspect --format '{{.RestartCount}}' "$(compose ps -q demo)"; }
 file_has() { says "\"traceId\":\"$trace\"[^{}]*\"eventName\":\"$1\"" events_file; }
 console_has() { says "event.name=$1" compose logs --no-log-prefix otel-collector; }
 
@@ -181,6 +190,15 @@ allocate_until_high() {
         if ((calls % 16 == 0)) && level_is 'high|critical'; then break; fi
     done
     within 60 "the high level is reached" level_is 'high|critical'
+}
+
+# A MiB a call, four times the limit at most, until the kernel ends it.
+hold_allocate_down() {
+    local calls
+    for ((calls = 1; calls <= limit >> 18; calls++)); do
+        get -o /dev/null "$demo/allocate" || [[ $(restarts) == 0 ]] || return 0
+    done
+    fail "the demo outlived its limit four times"
 }
 
 check() {
@@ -210,7 +228,18 @@ check() {
     within 120 "the normal level is back" level_is normal
     within 30 "Jaeger has the whole episode" jaeger_has 'memory episode'
     within 30 "the collector's file has its end" file_has highwater.memory.episode.ended
-    [[ $(docker inspect --format '{{.RestartCount}}' "$(compose ps -q demo)") == 0 ]] || fail "the demo was restarted on the way"
+    [[ $(restarts) == 0 ]] || fail "the demo was restarted on the way"
+
+    # Another container: what it tells it has from the box in the volume.
+    DEMO_ALLOW_OOM=1 compose up --no-build --pull never --detach --wait --wait-timeout 120 --no-deps demo >&2 || fail "the demo did not come up again"
+    demo=http://$(compose port demo 3000)
+    [[ -z $(told_of_its_end) ]] || fail "an orderly end was told as another"
+    hold_allocate_down
+    within 60 "the demo was killed, and is started again" eval '(($(restarts) > 0))'
+    within 60 "the collector's file has how it ended" end_says 'oom_killed|killed'
+    say "its verdict: $(told_of_its_end | grep -Eo '"highwater.exit.(verdict|confidence)","value":\{"stringValue":"[a-z_]+"' | cut -d '"' -f 8 | paste -sd ' ')"
+    trace=$(told_of_its_end | grep -Eo '"highwater.previous_episode.id","value":\{"stringValue":"[0-9a-f]{32}"' | grep -Eo '[0-9a-f]{32}' | head -n 1) || fail "it names no episode"
+    within 30 "Jaeger has the end in the trace of the run that is over, $trace" jaeger_has 'memory episode killed'
 }
 
 clean_up() {
