@@ -106,6 +106,7 @@ bench: ## Measure: readings, the agent's heap and exports, the demo's throughput
 	$(CARGO) test --release -p highwater --test held_heap -- --nocapture
 	$(CARGO) test --release -p highwater --lib black_box::tests::costs -- --ignored --nocapture
 	$(CARGO) test -q -p highwater-e2e --test dependencies -- --nocapture
+	$(CARGO) bench -p highwater-e2e --bench capture
 	$(CARGO) build --release -p demo
 	$(CARGO) build --release -p highwater-e2e --example allocating
 	$(CARGO) bench -p highwater-e2e --bench throughput

@@ -108,7 +108,7 @@ fn write_config(folder: &Folder, edit: impl FnOnce(String) -> String) {
 /// Runs `promtool` with these arguments and, where it reads any, this on its standard input; returns how it ended.
 #[track_caller]
 pub fn promtool(arguments: &[&str], input: Option<&str>) -> Process {
-    let program = Program::at(&super::folder().join("promtool")).args(arguments.iter().copied());
+    let program = Program::at(&super::path_of("promtool")).args(arguments.iter().copied());
     let Some(input) = input else { return program.run() };
     let mut process = program.with_input().start();
     process.tell(input);
