@@ -49,7 +49,8 @@ fn main() {
             all
         }
     };
-    let chosen = environment::variable("RACE_RUNS").map(|runs| runs.parse().expect("RACE_RUNS is a number"));
+    let chosen = environment::variable("RACE_RUNS")
+        .map(|runs| runs.parse().unwrap_or_else(|_| panic!("RACE_RUNS={runs:?} is no number")));
     let racer = binary::example("racer");
     let collector = Lone::started();
     println!(
