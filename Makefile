@@ -50,8 +50,7 @@ test: peers ## Run all tests, against the real collector, Prometheus and Jaeger
 	$(CARGO) test -p highwater-middleware
 	for feature in $(FRAMEWORKS); do $(CARGO) test -p highwater-middleware --features $$feature || exit 1; done
 	$(CARGO) test -p highwater-middleware --all-features
-	$(CARGO) test -p highwater-page
-	for feature in $(FRAMEWORKS); do $(CARGO) test -p highwater-page --features $$feature || exit 1; done
+	$(CARGO) test -p highwater-page --lib
 	$(CARGO) test -p highwater-page --all-features
 	$(CARGO) test -p highwater-e2e
 
