@@ -18,6 +18,6 @@ COPY --from=build /demo /demo
 # Where compose mounts the volume of the black boxes, which takes its owner from here.
 COPY --from=build --chown=10001:10001 /boxes /boxes
 USER 10001:10001
-EXPOSE 3000
+EXPOSE 3000 7070
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/demo"]

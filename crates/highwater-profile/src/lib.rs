@@ -2,7 +2,8 @@
 //!
 //! A profile is taken when memory is short, by the process that is short of it. So what is read here is read in a stream,
 //! and what is kept has a bound: reading, naming, comparing and writing a dump of any size takes [`MOST_HELD`] at most.
-//! There is no clock, no thread, no environment and no allocator in this crate; it opens no file itself.
+//! There is no clock, no thread, no environment and no allocator in this crate; the only files that it opens are the mapped
+//! ones, where it is given an `Opener`.
 //!
 //! ```
 //! use std::io::Cursor;

@@ -35,14 +35,14 @@
 //!
 //! # What a reading costs
 //!
-//! Measured with jemalloc and one limited cgroup v1 on a busy virtual machine (two AMD EPYC processors, load 5, Linux 6.18,
+//! Measured with jemalloc and one limited cgroup v1 on a busy virtual machine (two AMD EPYC processors, Linux 6.18,
 //! Rust 1.95): `cargo bench -p highwater-sources --features jemalloc`. *Raw* are the same system and `mallctl` calls
 //! without any parsing.
 //!
 //! | speed | reads | raw | reading |
 //! |---|---|---|---|
-//! | [`glance`](Sources::glance), 100 ms and shorter | usage of each limited cgroup, or `statm` | 0.50 us | 0.55 us |
-//! | [`sample`](Sources::sample), 1 s | jemalloc's epoch and statistics, `statm`, `status`, `stat`, `fd`, `memory.stat` and what happened at the limits | 27.9 us | 29.8 us |
+//! | [`glance`](Sources::glance), 100 ms and shorter | usage of each limited cgroup, or `statm` | 0.52 us | 0.56 us |
+//! | [`sample`](Sources::sample), 1 s | jemalloc's epoch and statistics, `statm`, `status`, `stat`, `fd`, `memory.stat` and what happened at the limits | 27.2 us | 28.9 us |
 //! | [`refresh`](Sources::refresh), 10 s | `/proc/self/cgroup`, `meminfo`, the limits of all ancestors | | 18.2 us |
 //!
 //! jemalloc's epoch adds 6 to 7 us for each arena in use: time a sample, and stretch the interval where it is dear. Never

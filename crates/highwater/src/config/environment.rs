@@ -401,7 +401,7 @@ pub(crate) static WITHOUT_EFFECT: &[(&[&str], &str)] = &[
     ),
     (
         &["OTEL_EXPORTER_PROMETHEUS_HOST", "OTEL_EXPORTER_PROMETHEUS_PORT"],
-        "the agent itself listens nowhere: Prometheus takes OTLP, or asks the collector",
+        "the agent itself listens nowhere: Prometheus takes OTLP, asks the collector, or scrapes the host's own route (`Agent::render_prometheus`) or the live page",
     ),
     (
         &["OTEL_EXPORTER_ZIPKIN_ENDPOINT", "OTEL_EXPORTER_ZIPKIN_TIMEOUT", "OTEL_EXPORTER_ZIPKIN_PROTOCOL"],
@@ -413,7 +413,7 @@ pub(crate) static WITHOUT_EFFECT: &[(&[&str], &str)] = &[
     ),
     (
         &["OTEL_CONFIG_FILE", "OTEL_EXPERIMENTAL_CONFIG_FILE"],
-        "the agent reads no file; the variables above hold although this one is set",
+        "the agent reads no file of settings; the variables above hold although this one is set",
     ),
     (&["OTEL_ENTITIES"], "in development; `OTEL_RESOURCE_ATTRIBUTES` gives the same attributes"),
 ];
