@@ -140,6 +140,8 @@ make_images() {
     mkdir -p "$files/prometheus"
     image "$PROMETHEUS_IMAGE" 65534 "$PEERS/prometheus" /bin/prometheus 'VOLUME /prometheus' 'WORKDIR /prometheus'
 
+    # As in the Dockerfile: the volume takes its owner from here.
+    mkdir -p "$files/boxes"
     image "$DEMO_IMAGE" 10001 "$DEMO_BINARY" /demo
 
     # Two differences to what a user runs. The wget of the real images' health checks is not in these: both programs are
