@@ -78,8 +78,8 @@ fn heap_and_buffers_are_resident_and_given_back() {
 #[test]
 fn anything_else_is_not_found_and_has_no_body() {
     let demo = Demo::start(None, &[UNSENT]);
-    let gets =
-        ["/", "/allocate/", "/allocate/1", "/Status", "/metrics", "/favicon.ico", "//status"].map(|path| ("GET", path));
+    let gets = ["/", "/allocate/", "/allocate/1", "/Status", "/metrics/", "/favicon.ico", "//status"]
+        .map(|path| ("GET", path));
     let others =
         [("POST", "/allocate"), ("PUT", "/buffer"), ("DELETE", "/release"), ("POST", "/status"), ("HEAD", "/nope")];
     for (method, path) in gets.into_iter().chain(others) {
