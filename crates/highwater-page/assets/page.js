@@ -118,8 +118,9 @@ function rowAt(time) {
   return row;
 }
 
-// Live: server-sent events. The browser connects again by itself after most failures and resumes by the last id; where it
-// gives up, or where a connection is silent though open, this does.
+// Live: server-sent events. A stream ends after some seconds, so that no service waits for a tab before it ends. The browser
+// connects again by itself after that, and after most failures, and resumes by the last id; where it gives up, or where a
+// connection is silent though open, this does.
 
 const link = { source: null, heard: 0, attempts: 0, away: null, timer: 0 };
 /** A row comes every second, without one a state every five. A connection that is made anew at once is not worth a word. */
@@ -154,9 +155,12 @@ function connect() {
     handle(JSON.parse(message.data));
     back();
   };
-  source.onopen = back;
+  let open = false;
+  source.onopen = () => { open = true; back(); };
   source.onerror = () => {
-    away();
+    // The end of a stream that was open is none of the service; that it cannot be opened again may be.
+    if (!open || source.readyState === EventSource.CLOSED) away();
+    open = false;
     if (source.readyState === EventSource.CLOSED) retry(fetchSnapshot);
   };
   source.addEventListener("sample", heard(({ row, state }) => {

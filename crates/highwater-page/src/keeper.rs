@@ -83,6 +83,7 @@ impl Keeper {
 
     /// Takes a new sample into account, where there is one.
     pub(crate) fn look(&self) {
+        self.feed.look();
         let (status, now) = (self.observer.status(), clock::date());
         let mut kept = self.kept();
         kept.unseen = kept.unseen.saturating_add(1);

@@ -12,7 +12,8 @@ use crate::routes::{self, Ask};
 /// The page as a part of a host's own app, below a path. Of [`Page::mounted`](crate::Page::mounted).
 ///
 /// With feature `tower` it is a `tower_service::Service`, with feature `actix-web` what `App::service` takes. Clones are the
-/// same page. It ends with the [`Page`](crate::Page), and answers 503 from then on.
+/// same page. It ends with the [`Page`](crate::Page), and answers 503 from then on. A graceful shutdown of the host waits for
+/// an open tab for 15 seconds at most, and not at all once the `Page` is dropped.
 ///
 /// Who may ask is the host's own to decide, by what it has for its other routes: neither names of hosts nor tokens are looked
 /// at here. The page shows numbers, names of functions and the collector's address; it is for those who run the service.
