@@ -122,6 +122,7 @@ function rowAt(time) {
 // connects again by itself after that, and after most failures, and resumes by the last id; where it gives up, or where a
 // connection is silent though open, this does.
 
+/** `attempts`: since the last sample that could be used. What answers, and gives none, is not asked faster for it. */
 const link = { source: null, heard: 0, attempts: 0, away: null, timer: 0 };
 /** A row comes every second, without one a state every five. A connection that is made anew at once is not worth a word. */
 const SILENT = 10_000, UNHEARD = 4_000, BACKOFF = [1, 2, 4, 8, 15];
@@ -165,7 +166,8 @@ function connect() {
   };
   source.addEventListener("sample", heard(({ row, state }) => {
     // Another process answers at this address now: nothing of the old one's is its.
-    if (state.service?.instance !== store.state.service?.instance) return fetchSnapshot();
+    if (state.service?.instance !== store.state.service?.instance) return anew();
+    link.attempts = 0;
     // No row where the agent took no sample: only the verdict is new.
     if (row) follow(append(row));
     store.state = state;
@@ -179,7 +181,15 @@ function connect() {
     happened();
     draw();
   }));
-  source.addEventListener("reset", fetchSnapshot);
+  source.addEventListener("reset", anew);
+}
+
+/** Begins anew: at once, and where that did not lead to a sample, not at once again. */
+function anew() {
+  link.source.close();
+  if (link.attempts > 0) return retry(fetchSnapshot);
+  link.attempts = 1;
+  fetchSnapshot();
 }
 
 function retry(how) {
@@ -194,7 +204,6 @@ function away(why) {
 }
 
 function back() {
-  link.attempts = 0;
   link.heard = performance.now();
   if (!link.away) return;
   link.away = null;
