@@ -140,13 +140,15 @@ impl Keeper {
             return snapshot.clone();
         }
         let (status, now) = (self.observer.status(), clock::date());
-        let text = Json::of(|json| {
+        let mut text = Json::of(|json| {
             json.field("seq", seq);
             json.field("interval", 1.0);
             json.object_field("history", |json| kept.history.write(json, kept.start));
             json.array_field("events", |json| kept.told.write(json));
             json.ready_field("state", &self.state(&kept, &status, now, self.feed.readers()));
         });
+        // Who reads slowly keeps it: no more than what it is.
+        text.shrink_to_fit();
         let snapshot = Bytes::from(text);
         kept.snapshot = Some((seq, snapshot.clone()));
         snapshot
