@@ -4,6 +4,7 @@
 //! thread for callbacks, which encodes them. Who serves takes from here what is encoded already: a snapshot is made by the
 //! first who asks for it and shared until the next row.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -75,10 +76,14 @@ impl Keeper {
         });
         // It can be asked for at once.
         keeper.look();
-        let weak = Arc::downgrade(&keeper);
-        let before = keeper.observer.follow(move |event| tell(&weak, event));
-        before.iter().for_each(|event| keeper.tell(event));
         keeper
+    }
+
+    /// Hears what happens from now on, and what did before.
+    pub(crate) fn follow(self: &Arc<Self>) {
+        let weak = Arc::downgrade(self);
+        let before = self.observer.follow(move |event| tell(&weak, event));
+        before.iter().for_each(|event| self.tell(event));
     }
 
     /// Takes a new sample into account, where there is one.
@@ -184,10 +189,14 @@ impl Kept {
     }
 }
 
-/// The agent's callback: it keeps nothing of the page's alive.
-fn tell(keeper: &Weak<Keeper>, event: &Event) {
-    if let Some(keeper) = keeper.upgrade() {
-        keeper.tell(event);
+/// The agent's callback: it keeps nothing of the page's alive, and ends after it.
+fn tell(keeper: &Weak<Keeper>, event: &Event) -> ControlFlow<()> {
+    match keeper.upgrade() {
+        Some(keeper) => {
+            keeper.tell(event);
+            ControlFlow::Continue(())
+        }
+        None => ControlFlow::Break(()),
     }
 }
 

@@ -203,6 +203,8 @@ impl Builder {
         let named = thread::Builder::new().name("highwater-page".to_owned());
         named.spawn(move || thread.run(&say, end)).map_err(StartError::Thread)?;
         let address = said.recv().unwrap_or_else(|_| Err(StartError::Thread(io::ErrorKind::Other.into())))?;
+        // Not before it is there: what could not be served is to leave nothing behind.
+        keeper.follow();
         Ok(Page {
             process: ProcessId::current(),
             running: Some(Running { keeper, stop, ended: Mutex::new(ended), address }),
