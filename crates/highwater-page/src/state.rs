@@ -146,7 +146,6 @@ fn facts(is_running: bool, status: &Status, history: &History) -> Facts {
         is_growing: status.is_growing,
         forecast: status.time_to_limit,
         warm_up_left: status.warm_up_left,
-        span: history.span(),
         allocated: sample.allocator.map(|allocator| allocator.allocated),
         held,
         usage: cgroup.and_then(|cgroup| cgroup.usage),
