@@ -102,7 +102,7 @@ fn a_token_is_needed_where_one_is_given_and_becomes_a_cookie() {
     let welcome = connection.get(&format!("/?token={TOKEN}"));
     assert_eq!((welcome.status, welcome.header("location")), (303, Some("./")));
     let cookie = welcome.header("set-cookie").unwrap();
-    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
+    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{cookie}");
     let cookie = format!("Cookie: {}", cookie.split(';').next().unwrap());
     assert_eq!(connection.ask("GET", "/api/snapshot", &["Host: localhost", &cookie]).status, 200);
     let bearer = format!("Authorization: Bearer {TOKEN}");
