@@ -180,12 +180,16 @@ impl Builder {
         Ok(page)
     }
 
-    /// Starts the page without a server: for [`Page::mounted`].
+    /// Starts the page without a server: for [`Page::mounted`]. Where the settings say `off`, and where the agent does not run,
+    /// it is off, and what is mounted answers 503.
     ///
     /// # Errors
     ///
     /// Where no thread can be had.
     pub fn start_mounted(self) -> Result<Page, StartError> {
+        if self.address == PageAddress::Off {
+            return Ok(Page::off());
+        }
         self.spawn(None)
     }
 
