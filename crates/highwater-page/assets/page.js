@@ -670,7 +670,7 @@ function summary(id, lines, format, difference) {
   const rows = lines.map(({ key, label }) => {
     const values = cut[key].filter((value) => value !== null);
     const [first, last] = [values[0], values.at(-1)];
-    const between = [Math.min(...values), Math.max(...values)].map(format);
+    const between = [Math.min(...values), Math.max(...values)].map((value) => format(value));
     return { key: first, cells: [label, format(last), ...between, difference(last - first)] };
   });
   const span = cut.time.length ? `${moment(cut.time[0])} to ${moment(cut.time.at(-1))}` : "";
