@@ -54,6 +54,8 @@ struct Kept {
     unseen: u32,
     /// Of the last message.
     snapshot: Option<(u64, Bytes)>,
+    /// The size of the last one, while somebody asks for them: the next one will have it, too.
+    snapshot_bytes: usize,
 }
 
 impl Keeper {
@@ -72,6 +74,7 @@ impl Keeper {
                 silent: 0,
                 unseen: LOOKS_KEPT,
                 snapshot: None,
+                snapshot_bytes: 0,
             }),
         });
         // It can be asked for at once.
@@ -113,6 +116,9 @@ impl Keeper {
         kept.snapshot = None;
         let readers = self.feed.readers();
         let wanted = readers > 0 || kept.unseen < LOOKS_KEPT;
+        if !wanted {
+            kept.snapshot_bytes = 0;
+        }
         let message = wanted.then(|| {
             Json::of(|json| {
                 if let Some(row) = row {
@@ -156,6 +162,7 @@ impl Keeper {
         text.shrink_to_fit();
         let snapshot = Bytes::from(text);
         kept.snapshot = Some((seq, snapshot.clone()));
+        kept.snapshot_bytes = snapshot.len();
         snapshot
     }
 
@@ -165,8 +172,7 @@ impl Keeper {
     }
 
     fn state(&self, kept: &Kept, status: &Status, now: SystemTime, readers: usize) -> String {
-        let snapshot = kept.snapshot.as_ref().map_or(0, |(_, snapshot)| snapshot.len());
-        let held = [History::BYTES, kept.told.bytes(), self.feed.bytes(), snapshot];
+        let held = [History::BYTES, kept.told.bytes(), self.feed.bytes(), kept.snapshot_bytes];
         let load = Load { bytes: held.into_iter().fold(0, usize::saturating_add), readers };
         let delivery = self.observer.delivery();
         state::encoded(&self.fixed, self.observer.is_running(), status, &delivery, &kept.history, load, now)
@@ -205,15 +211,22 @@ fn whole_millis(time: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::OnceLock;
+
     use highwater::Agent;
 
     use super::*;
 
-    /// Of an agent that was not started: there is no sample, and what is told is that.
+    /// Of an agent that was not started. One for all tests, since a process has one agent.
+    pub(crate) fn observer() -> Observer {
+        static IDLE: OnceLock<Agent> = OnceLock::new();
+        IDLE.get_or_init(|| Agent::builder().set("HIGHWATER_DISABLED", "true").start().unwrap()).observer()
+    }
+
+    /// There is no sample, and what is told is that.
     fn keeper() -> Arc<Keeper> {
-        let agent = Agent::builder().set("HIGHWATER_DISABLED", "true").start().unwrap();
-        Keeper::new(agent.observer(), None)
+        Keeper::new(observer(), None)
     }
 
     fn look(keeper: &Keeper, times: u32) {
@@ -246,6 +259,24 @@ mod tests {
         let next: serde_json::Value = serde_json::from_slice(&keeper.snapshot()).unwrap();
         assert_eq!(next["seq"], keeper.feed.last());
         assert_eq!(next["state"]["verdict"]["kind"], "stale");
+    }
+
+    #[test]
+    fn the_snapshot_counts_as_memory_of_the_page_for_as_long_as_somebody_asks_for_one() {
+        let keeper = keeper();
+        let counted = || {
+            let state = keeper.state(&keeper.kept(), &keeper.observer.status(), clock::date(), 0);
+            let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+            state["cost"]["page_bytes"].as_u64().unwrap()
+        };
+        let without = counted();
+        let size = keeper.snapshot().len() as u64;
+        assert_eq!(counted(), without + size);
+        look(&keeper, NEWS_APART);
+        let messages = keeper.feed.bytes() as u64;
+        assert_eq!(counted(), without + size + messages, "the next one is made as soon as somebody asks");
+        look(&keeper, LOOKS_KEPT);
+        assert_eq!(counted(), without);
     }
 
     /// `cargo test --release -p highwater-page --lib costs -- --ignored --nocapture`

@@ -248,13 +248,12 @@ const fn allocator(kind: AllocatorKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use highwater::Agent;
-
     use super::*;
+    use crate::keeper;
 
     #[test]
     fn failures_are_counted_of_what_the_agent_sends_itself_alone() {
-        let mut report = Agent::builder().set("HIGHWATER_DISABLED", "true").start().unwrap().observer().delivery();
+        let mut report = keeper::tests::observer().delivery();
         report.dropped.logs = 2;
         let mut shown = |target, profiles| {
             (report.target, report.dropped.profiles) = (target, profiles);
