@@ -32,11 +32,26 @@ impl Mounted {
     pub(crate) fn path(&self) -> &str {
         self.mount.as_str()
     }
+}
 
-    #[cfg_attr(not(any(feature = "tower", feature = "actix-web")), allow(dead_code, reason = "a framework asks"))]
+#[cfg_attr(
+    not(all(feature = "tower", feature = "actix-web")),
+    allow(dead_code, reason = "each framework asks in one way")
+)]
+impl Mounted {
+    /// Answers what is asked for by a path with or without the mount point.
     pub(crate) fn answer(&self, ask: Ask<'_>) -> Response<Body> {
+        self.while_there(|keeper| self.mount.answer(keeper, ask))
+    }
+
+    /// Answers what is asked for by what stands behind the mount point.
+    pub(crate) fn answer_below(&self, ask: Ask<'_>) -> Response<Body> {
+        self.while_there(|keeper| self.mount.answer_below(keeper, ask))
+    }
+
+    fn while_there(&self, answer: impl FnOnce(&Keeper) -> Response<Body>) -> Response<Body> {
         match self.keeper.upgrade() {
-            Some(keeper) => self.mount.answer(&keeper, ask),
+            Some(keeper) => answer(&keeper),
             None => routes::guarded(routes::words(StatusCode::SERVICE_UNAVAILABLE, "the page is off, or has ended\n")),
         }
     }

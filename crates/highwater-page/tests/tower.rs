@@ -62,6 +62,21 @@ fn below_a_path_of_axum_s_everything_is_there_and_without_its_slash_one_is_sent_
 }
 
 #[test]
+fn a_mount_point_may_have_the_name_of_a_place_of_the_page() {
+    let page = Page::builder(agent()).start_mounted().unwrap();
+    let (stripped, whole) = (page.mounted("/api"), page.mounted("/api"));
+    let stripped = serve(|app| app.route_service("/api", stripped.clone()).nest_service("/api/", stripped));
+    let whole = serve(|app| app.route_service("/api", whole.clone()).route_service("/api/{*below}", whole));
+    for address in [stripped, whole] {
+        let mut connection = Connection::open(address);
+        assert_eq!(connection.get("/api").header("location"), Some("api/"));
+        assert_eq!(connection.get("/api/page.js").status, 200);
+        assert!(connection.get("/api/api/snapshot").json()["seq"].is_u64(), "{address}");
+        assert_eq!(connection.get("/api/nowhere").status, 404);
+    }
+}
+
+#[test]
 fn a_graceful_shutdown_ends_while_a_tab_is_open_and_the_page_is_there() {
     let page = Page::builder(agent()).start_mounted().unwrap();
     let mounted = page.mounted("/");
