@@ -112,6 +112,22 @@ fn a_token_is_needed_where_one_is_given_and_becomes_a_cookie() {
 }
 
 #[test]
+fn what_code_sets_is_checked_as_what_the_environment_does() {
+    let host = Page::builder(agent()).host("http://memory.example.org").start().unwrap_err();
+    assert!(matches!(host, StartError::Host(_)) && host.to_string().contains("without scheme"), "{host}");
+    let jaeger = Page::builder(agent()).jaeger("javascript:alert(1)").start_mounted().unwrap_err();
+    assert!(matches!(jaeger, StartError::Jaeger(_)) && jaeger.to_string().contains("http://HOST:PORT"), "{jaeger}");
+    let page = Page::builder(agent())
+        .address((Ipv4Addr::LOCALHOST, 0))
+        .host("Memory.example.org")
+        .jaeger("http://127.0.0.1:16686/")
+        .start()
+        .unwrap();
+    let answer = Connection::open(address(&page)).ask("GET", "/api/snapshot", &["Host: memory.example.org"]);
+    assert_eq!(answer.json()["state"]["links"]["jaeger"], "http://127.0.0.1:16686");
+}
+
+#[test]
 fn on_another_address_than_loopback_a_token_is_made() {
     let page = Page::builder(agent()).address((Ipv4Addr::UNSPECIFIED, 0)).start().unwrap();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, address(&page).port()));
