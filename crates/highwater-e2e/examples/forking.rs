@@ -9,6 +9,7 @@
 
 use std::hint::black_box;
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -85,7 +86,11 @@ fn hurried(agent: Agent) {
 fn use_what_is_inherited(inherited: Agent, page: Page, number: u32) {
     let clock = Instant::now();
     let observer = inherited.observer();
-    assert!(!observer.is_running() && observer.status().sample.is_none() && observer.follow(|_| ()).is_empty());
+    assert!(
+        !observer.is_running()
+            && observer.status().sample.is_none()
+            && observer.follow(|_| ControlFlow::Continue(())).is_empty()
+    );
     drop(page);
     assert!(inherited.status().sample.is_none(), "nothing is known of the child");
     assert_eq!(inherited.render_prometheus(Exposition::Text), "", "the numbers are the parent's");

@@ -118,9 +118,11 @@ function rowAt(time) {
   return row;
 }
 
-// Live: server-sent events. The browser connects again by itself after most failures and resumes by the last id; where it
-// gives up, or where a connection is silent though open, this does.
+// Live: server-sent events. A stream ends after some seconds, so that no service waits for a tab before it ends. The browser
+// connects again by itself after that, and after most failures, and resumes by the last id; where it gives up, or where a
+// connection is silent though open, this does.
 
+/** `attempts`: since the last sample that could be used. What answers, and gives none, is not asked faster for it. */
 const link = { source: null, heard: 0, attempts: 0, away: null, timer: 0 };
 /** A row comes every second, without one a state every five. A connection that is made anew at once is not worth a word. */
 const SILENT = 10_000, UNHEARD = 4_000, BACKOFF = [1, 2, 4, 8, 15];
@@ -154,14 +156,18 @@ function connect() {
     handle(JSON.parse(message.data));
     back();
   };
-  source.onopen = back;
+  let open = false;
+  source.onopen = () => { open = true; back(); };
   source.onerror = () => {
-    away();
+    // The end of a stream that was open is none of the service; that it cannot be opened again may be.
+    if (!open || source.readyState === EventSource.CLOSED) away();
+    open = false;
     if (source.readyState === EventSource.CLOSED) retry(fetchSnapshot);
   };
   source.addEventListener("sample", heard(({ row, state }) => {
     // Another process answers at this address now: nothing of the old one's is its.
-    if (state.service?.instance !== store.state.service?.instance) return fetchSnapshot();
+    if (state.service?.instance !== store.state.service?.instance) return anew();
+    link.attempts = 0;
     // No row where the agent took no sample: only the verdict is new.
     if (row) follow(append(row));
     store.state = state;
@@ -175,7 +181,15 @@ function connect() {
     happened();
     draw();
   }));
-  source.addEventListener("reset", fetchSnapshot);
+  source.addEventListener("reset", anew);
+}
+
+/** Begins anew: at once, and where that did not lead to a sample, not at once again. */
+function anew() {
+  link.source.close();
+  if (link.attempts > 0) return retry(fetchSnapshot);
+  link.attempts = 1;
+  fetchSnapshot();
 }
 
 function retry(how) {
@@ -190,7 +204,6 @@ function away(why) {
 }
 
 function back() {
-  link.attempts = 0;
   link.heard = performance.now();
   if (!link.away) return;
   link.away = null;
@@ -657,7 +670,7 @@ function summary(id, lines, format, difference) {
   const rows = lines.map(({ key, label }) => {
     const values = cut[key].filter((value) => value !== null);
     const [first, last] = [values[0], values.at(-1)];
-    const between = [Math.min(...values), Math.max(...values)].map(format);
+    const between = [Math.min(...values), Math.max(...values)].map((value) => format(value));
     return { key: first, cells: [label, format(last), ...between, difference(last - first)] };
   });
   const span = cut.time.length ? `${moment(cut.time[0])} to ${moment(cut.time.at(-1))}` : "";

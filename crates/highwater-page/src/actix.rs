@@ -45,9 +45,9 @@ fn respond(page: &Mounted, request: &HttpRequest) -> HttpResponse {
     let method = request.method().as_str().parse().unwrap_or(Method::OPTIONS);
     // What stands before the mount point is a scope's.
     let below = request.match_info().get("below").map(|below| format!("/{below}"));
-    let path = below.as_deref().unwrap_or_else(|| page.path());
+    let path = below.as_deref().unwrap_or_default();
     let query = Some(request.query_string()).filter(|query| !query.is_empty());
-    let (parts, body) = page.answer(Ask { method: &method, path, query, headers: &headers }).into_parts();
+    let (parts, body) = page.answer_below(Ask { method: &method, path, query, headers: &headers }).into_parts();
     let mut response = HttpResponseBuilder::new(
         StatusCode::from_u16(parts.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
     );

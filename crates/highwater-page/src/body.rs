@@ -13,8 +13,8 @@ use crate::live::Live;
 
 /// The body of one of the page's answers.
 ///
-/// It never fails and needs no runtime. That of `api/live` has no end of its own: it ends with the page, or when it is
-/// dropped.
+/// It never fails and needs no runtime. That of `api/live` lasts for 15 seconds at most, so that no graceful shutdown waits
+/// longer for it; who reads it comes back.
 pub struct Body(Inner);
 
 enum Inner {

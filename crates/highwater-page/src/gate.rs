@@ -2,8 +2,9 @@
 //!
 //! Loopback is no protection from a browser on the same machine: a page from elsewhere can have its own name resolve to
 //! 127.0.0.1 and read what answers (DNS rebinding). So a name that nobody gave is refused. On another address anybody in the
-//! network can ask, so a token is needed there: once in the address, then in a cookie that no script and no other site can
-//! use, so that it stays in no history, no bookmark and no log.
+//! network can ask, so a token is needed there: once in the address, then in a cookie that no script can read, so that it stays
+//! in no history, no bookmark and no log. The cookie is `Lax`: a link in a ticket or a chat has to lead to the page, and a strict
+//! one would not be sent to where it is sent on. Another site gains nothing by it, since nothing here changes anything.
 
 use std::fmt;
 use std::hint::black_box;
@@ -40,11 +41,11 @@ impl Gate {
             ));
         }
         let Some(token) = &self.token else { return Ok(()) };
-        if self.cookies(headers).chain(bearer(headers)).any(|given| is_same(given, token)) {
-            return Ok(());
-        }
+        let is_known = self.cookies(headers).chain(bearer(headers)).any(|given| is_same(given, token));
         match query(uri.query(), TOKEN) {
-            Some(given) if is_same(given, token) => refuse(self.welcome(uri, token)),
+            // Who is known already is not to keep it in the address either.
+            Some(given) if is_known || is_same(given, token) => refuse(self.welcome(uri, token)),
+            None if is_known => Ok(()),
             _ => refuse(words(
                 StatusCode::UNAUTHORIZED,
                 "a token is needed: add ?token=... to the address once, as it was printed at the start, or send it as \
@@ -84,7 +85,7 @@ impl Gate {
         let query = rest.join("&");
         let to = if query.is_empty() { format!("./{name}") } else { format!("./{name}?{query}") };
         let mut answer = elsewhere(StatusCode::SEE_OTHER, &to);
-        let cookie = format!("{}={token}; Path=/; HttpOnly; SameSite=Strict", self.cookie);
+        let cookie = format!("{}={token}; Path=/; HttpOnly; SameSite=Lax", self.cookie);
         if let Ok(cookie) = HeaderValue::try_from(cookie) {
             answer.headers_mut().insert(SET_COOKIE, cookie);
         }

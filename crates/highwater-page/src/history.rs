@@ -205,12 +205,6 @@ impl History {
         })
     }
 
-    /// Since when there are rows.
-    pub(crate) fn span(&self) -> Duration {
-        let first = self.rows().next().map_or(Duration::ZERO, Row::at);
-        self.last().map_or(Duration::ZERO, |last| last.at().saturating_sub(first))
-    }
-
     /// The columns, with the date of the agent's start in milliseconds.
     pub(crate) fn write(&self, json: &mut Json, start: u64) {
         let rows = self.rows();

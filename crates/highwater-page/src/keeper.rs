@@ -4,6 +4,7 @@
 //! thread for callbacks, which encodes them. Who serves takes from here what is encoded already: a snapshot is made by the
 //! first who asks for it and shared until the next row.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -53,6 +54,8 @@ struct Kept {
     unseen: u32,
     /// Of the last message.
     snapshot: Option<(u64, Bytes)>,
+    /// The size of the last one, while somebody asks for them: the next one will have it, too.
+    snapshot_bytes: usize,
 }
 
 impl Keeper {
@@ -71,18 +74,24 @@ impl Keeper {
                 silent: 0,
                 unseen: LOOKS_KEPT,
                 snapshot: None,
+                snapshot_bytes: 0,
             }),
         });
         // It can be asked for at once.
         keeper.look();
-        let weak = Arc::downgrade(&keeper);
-        let before = keeper.observer.follow(move |event| tell(&weak, event));
-        before.iter().for_each(|event| keeper.tell(event));
         keeper
+    }
+
+    /// Hears what happens from now on, and what did before.
+    pub(crate) fn follow(self: &Arc<Self>) {
+        let weak = Arc::downgrade(self);
+        let before = self.observer.follow(move |event| tell(&weak, event));
+        before.iter().for_each(|event| self.tell(event));
     }
 
     /// Takes a new sample into account, where there is one.
     pub(crate) fn look(&self) {
+        self.feed.look();
         let (status, now) = (self.observer.status(), clock::date());
         let mut kept = self.kept();
         kept.unseen = kept.unseen.saturating_add(1);
@@ -107,6 +116,9 @@ impl Keeper {
         kept.snapshot = None;
         let readers = self.feed.readers();
         let wanted = readers > 0 || kept.unseen < LOOKS_KEPT;
+        if !wanted {
+            kept.snapshot_bytes = 0;
+        }
         let message = wanted.then(|| {
             Json::of(|json| {
                 if let Some(row) = row {
@@ -139,15 +151,18 @@ impl Keeper {
             return snapshot.clone();
         }
         let (status, now) = (self.observer.status(), clock::date());
-        let text = Json::of(|json| {
+        let mut text = Json::of(|json| {
             json.field("seq", seq);
             json.field("interval", 1.0);
             json.object_field("history", |json| kept.history.write(json, kept.start));
             json.array_field("events", |json| kept.told.write(json));
             json.ready_field("state", &self.state(&kept, &status, now, self.feed.readers()));
         });
+        // Who reads slowly keeps it: no more than what it is.
+        text.shrink_to_fit();
         let snapshot = Bytes::from(text);
         kept.snapshot = Some((seq, snapshot.clone()));
+        kept.snapshot_bytes = snapshot.len();
         snapshot
     }
 
@@ -157,8 +172,7 @@ impl Keeper {
     }
 
     fn state(&self, kept: &Kept, status: &Status, now: SystemTime, readers: usize) -> String {
-        let snapshot = kept.snapshot.as_ref().map_or(0, |(_, snapshot)| snapshot.len());
-        let held = [History::BYTES, kept.told.bytes(), self.feed.bytes(), snapshot];
+        let held = [History::BYTES, kept.told.bytes(), self.feed.bytes(), kept.snapshot_bytes];
         let load = Load { bytes: held.into_iter().fold(0, usize::saturating_add), readers };
         let delivery = self.observer.delivery();
         state::encoded(&self.fixed, self.observer.is_running(), status, &delivery, &kept.history, load, now)
@@ -181,10 +195,14 @@ impl Kept {
     }
 }
 
-/// The agent's callback: it keeps nothing of the page's alive.
-fn tell(keeper: &Weak<Keeper>, event: &Event) {
-    if let Some(keeper) = keeper.upgrade() {
-        keeper.tell(event);
+/// The agent's callback: it keeps nothing of the page's alive, and ends after it.
+fn tell(keeper: &Weak<Keeper>, event: &Event) -> ControlFlow<()> {
+    match keeper.upgrade() {
+        Some(keeper) => {
+            keeper.tell(event);
+            ControlFlow::Continue(())
+        }
+        None => ControlFlow::Break(()),
     }
 }
 
@@ -193,15 +211,22 @@ fn whole_millis(time: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::OnceLock;
+
     use highwater::Agent;
 
     use super::*;
 
-    /// Of an agent that was not started: there is no sample, and what is told is that.
+    /// Of an agent that was not started. One for all tests, since a process has one agent.
+    pub(crate) fn observer() -> Observer {
+        static IDLE: OnceLock<Agent> = OnceLock::new();
+        IDLE.get_or_init(|| Agent::builder().set("HIGHWATER_DISABLED", "true").start().unwrap()).observer()
+    }
+
+    /// There is no sample, and what is told is that.
     fn keeper() -> Arc<Keeper> {
-        let agent = Agent::builder().set("HIGHWATER_DISABLED", "true").start().unwrap();
-        Keeper::new(agent.observer(), None)
+        Keeper::new(observer(), None)
     }
 
     fn look(keeper: &Keeper, times: u32) {
@@ -234,6 +259,24 @@ mod tests {
         let next: serde_json::Value = serde_json::from_slice(&keeper.snapshot()).unwrap();
         assert_eq!(next["seq"], keeper.feed.last());
         assert_eq!(next["state"]["verdict"]["kind"], "stale");
+    }
+
+    #[test]
+    fn the_snapshot_counts_as_memory_of_the_page_for_as_long_as_somebody_asks_for_one() {
+        let keeper = keeper();
+        let counted = || {
+            let state = keeper.state(&keeper.kept(), &keeper.observer.status(), clock::date(), 0);
+            let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+            state["cost"]["page_bytes"].as_u64().unwrap()
+        };
+        let without = counted();
+        let size = keeper.snapshot().len() as u64;
+        assert_eq!(counted(), without + size);
+        look(&keeper, NEWS_APART);
+        let messages = keeper.feed.bytes() as u64;
+        assert_eq!(counted(), without + size + messages, "the next one is made as soon as somebody asks");
+        look(&keeper, LOOKS_KEPT);
+        assert_eq!(counted(), without);
     }
 
     /// `cargo test --release -p highwater-page --lib costs -- --ignored --nocapture`

@@ -5,6 +5,9 @@
 //! where it was for as long as that is in the ring; after that it is told `reset`, and fetches a snapshot.
 //!
 //! While nobody looks, and nobody has looked lately, messages are numbered and not made.
+//!
+//! No stream is for ever: a host that ends waits for its connections, and a tab that is left open is none that goes by itself.
+//! So each ends after a while, and its reader comes back at once and reads on: nothing is lost, and nobody sees it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +24,11 @@ const KEPT_BYTES: usize = 512 << 10;
 /// How many can read at once.
 const MOST_READERS: usize = 64;
 
+/// For how many looks of the page's a stream lasts: 15 seconds, half of what Kubernetes gives a service for its end.
+pub(crate) const LOOKS: u64 = 30;
+
 /// The first of every stream: when to come back, and enough to be sent at once.
-const HELLO: Bytes = Bytes::from_static(b"retry: 2000\n\n");
+const HELLO: Bytes = Bytes::from_static(b"retry: 500\n\n");
 const RESET: Bytes = Bytes::from_static(b"event: reset\ndata: {}\n\n");
 
 /// Where messages come from.
@@ -39,6 +45,8 @@ struct State {
     /// Who reads, and whom to wake.
     readers: BTreeMap<u64, Option<Waker>>,
     next_reader: u64,
+    /// Looks since the start, by which streams end.
+    looks: u64,
     ended: bool,
 }
 
@@ -75,6 +83,13 @@ impl Feed {
         wake(state);
     }
 
+    /// Counts a look, and wakes the readers, so that those end whose time is over.
+    pub(crate) fn look(&self) {
+        let mut state = self.lock();
+        state.looks = state.looks.saturating_add(1);
+        wake(state);
+    }
+
     /// Ends all streams.
     pub(crate) fn end(&self) {
         let mut state = self.lock();
@@ -92,8 +107,9 @@ impl Feed {
         state.next_reader = key.wrapping_add(1);
         state.readers.insert(key, None);
         let after = after.unwrap_or(state.last);
+        let until = state.looks.saturating_add(LOOKS);
         drop(state);
-        Some(Live { feed: Arc::clone(self), key, after, greeted: false, process: ProcessId::current() })
+        Some(Live { feed: Arc::clone(self), key, after, until, greeted: false, process: ProcessId::current() })
     }
 
     pub(crate) fn last(&self) -> u64 {
@@ -149,12 +165,14 @@ pub(crate) struct Live {
     key: u64,
     /// The number of the last message that it was given.
     after: u64,
+    /// The look at which it ends.
+    until: u64,
     greeted: bool,
     process: ProcessId,
 }
 
 impl Live {
-    /// The next message; nothing once the page has ended.
+    /// The next message; nothing once its time is over, or the page has ended.
     pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if !self.process.is_current() {
             return Poll::Ready(None);
@@ -166,7 +184,7 @@ impl Live {
         // Cloned and dropped outside of the lock, since a waker is foreign code.
         let waker = context.waker().clone();
         let mut state = self.feed.lock();
-        if state.ended {
+        if state.ended || state.looks >= self.until {
             return Poll::Ready(None);
         }
         if let Some((message, number)) = state.following(self.after) {

@@ -21,18 +21,25 @@ impl Mount {
         &self.0
     }
 
-    /// Answers what is asked for under this path, or, where a router took that away, by what is left. The page's own links
-    /// are relative, so that without a slash at its end the mount point is another place: who asks is sent on.
+    /// Answers what is asked for under this path, or, where a router took that away, by what is left. Which of both it is, the
+    /// path does not say; so what is a place of the page's own is that, also where the mount point has the same name.
     pub(crate) fn answer(&self, keeper: &Keeper, ask: Ask<'_>) -> Response<Body> {
-        let Self(beginning) = self;
-        let inner = ask.path.strip_prefix(beginning.as_str());
-        match inner {
-            Some("") if !beginning.is_empty() => {
-                let name = beginning.rsplit('/').next().unwrap_or_default();
-                routes::guarded(routes::elsewhere(StatusCode::PERMANENT_REDIRECT, &format!("{name}/")))
+        let answer = routes::answer(keeper, ask);
+        match ask.path.strip_prefix(self.0.as_str()) {
+            Some(below) if answer.status() == StatusCode::NOT_FOUND => {
+                self.answer_below(keeper, Ask { path: below, ..ask })
             }
-            Some(path) if path.starts_with('/') => routes::answer(keeper, Ask { path, ..ask }),
-            _ => routes::answer(keeper, ask),
+            _ => answer,
         }
+    }
+
+    /// Answers what is asked for by what stands behind the mount point. The page's own links are relative, so that without a
+    /// slash at its end that is another place: who asks is sent on.
+    pub(crate) fn answer_below(&self, keeper: &Keeper, ask: Ask<'_>) -> Response<Body> {
+        if !ask.path.is_empty() {
+            return routes::answer(keeper, ask);
+        }
+        let name = self.0.rsplit('/').next().unwrap_or_default();
+        routes::guarded(routes::elsewhere(StatusCode::PERMANENT_REDIRECT, &format!("{name}/")))
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use highwater::__page::{PageAddress, PageToken};
+use highwater::__page::{PageAddress, PageToken, page_hosts, page_url};
 use highwater::{Agent, Observer, Severity};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
@@ -58,8 +58,8 @@ impl Page {
         Builder {
             address: settings.address,
             token: settings.token.clone().map(Ok),
-            hosts: settings.hosts.clone(),
-            jaeger: settings.jaeger.clone(),
+            hosts: Ok(settings.hosts.clone()),
+            jaeger: settings.jaeger.clone().map(Ok),
             observer,
         }
     }
@@ -116,8 +116,8 @@ pub struct Builder {
     observer: Observer,
     address: PageAddress,
     token: Option<Result<PageToken, String>>,
-    hosts: Vec<String>,
-    jaeger: Option<String>,
+    hosts: Result<Vec<String>, String>,
+    jaeger: Option<Result<String, String>>,
 }
 
 impl Builder {
@@ -138,13 +138,16 @@ impl Builder {
 
     /// A name by which browsers may ask its own server (`HIGHWATER_PAGE_HOSTS`), beside `localhost` and addresses.
     pub fn host(mut self, name: &str) -> Self {
-        self.hosts.push(name.to_ascii_lowercase());
+        self.hosts = self.hosts.and_then(|mut hosts| {
+            hosts.extend(page_hosts(name)?);
+            Ok(hosts)
+        });
         self
     }
 
     /// Where a browser finds Jaeger (`HIGHWATER_JAEGER_URL`), for links to the traces of episodes.
     pub fn jaeger(mut self, url: &str) -> Self {
-        self.jaeger = Some(url.trim_end_matches('/').to_owned());
+        self.jaeger = Some(page_url(url));
         self
     }
 
@@ -153,7 +156,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Where nothing can listen at the address, no thread can be had, or the token cannot be used.
+    /// Where nothing can listen at the address, no thread can be had, or the token, a host or the address of Jaeger cannot be
+    /// used.
     pub fn start(self) -> Result<Page, StartError> {
         let address = match self.address {
             PageAddress::Off => return Ok(Page::off()),
@@ -180,18 +184,24 @@ impl Builder {
         Ok(page)
     }
 
-    /// Starts the page without a server: for [`Page::mounted`].
+    /// Starts the page without a server: for [`Page::mounted`]. Where the settings say `off`, and where the agent does not run,
+    /// it is off, and what is mounted answers 503.
     ///
     /// # Errors
     ///
-    /// Where no thread can be had.
+    /// Where no thread can be had, or a host or the address of Jaeger cannot be used.
     pub fn start_mounted(self) -> Result<Page, StartError> {
+        if self.address == PageAddress::Off {
+            return Ok(Page::off());
+        }
         self.spawn(None)
     }
 
     /// Starts the thread, which listens at the address, if there is one, and asks for the token, if there is one.
     fn spawn(self, server: Option<(SocketAddr, Option<String>)>) -> Result<Page, StartError> {
         let Self { observer, hosts, jaeger, .. } = self;
+        let hosts = hosts.map_err(StartError::Host)?;
+        let jaeger = jaeger.transpose().map_err(StartError::Jaeger)?;
         if !observer.is_running() {
             return Ok(Page::off());
         }
@@ -203,6 +213,8 @@ impl Builder {
         let named = thread::Builder::new().name("highwater-page".to_owned());
         named.spawn(move || thread.run(&say, end)).map_err(StartError::Thread)?;
         let address = said.recv().unwrap_or_else(|_| Err(StartError::Thread(io::ErrorKind::Other.into())))?;
+        // Not before it is there: what could not be served is to leave nothing behind.
+        keeper.follow();
         Ok(Page {
             process: ProcessId::current(),
             running: Some(Running { keeper, stop, ended: Mutex::new(ended), address }),
@@ -279,6 +291,10 @@ pub enum StartError {
     Thread(io::Error),
     /// The token cannot be used; with what would be right, and without the token.
     Token(String),
+    /// The name of a host cannot be used; with what would be right.
+    Host(String),
+    /// The address of Jaeger cannot be used; with what would be right.
+    Jaeger(String),
     /// The system gives no random numbers for a token.
     Random(io::Error),
 }
@@ -291,6 +307,8 @@ impl fmt::Display for StartError {
             }
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
             Self::Token(remedy) => write!(f, "the page's token is {remedy}"),
+            Self::Host(remedy) => write!(f, "the page's hosts are {remedy}"),
+            Self::Jaeger(remedy) => write!(f, "the page's address of Jaeger is {remedy}"),
             Self::Random(error) => write!(f, "cannot make a token: {error} (HIGHWATER_PAGE_TOKEN gives one)"),
         }
     }
@@ -301,7 +319,7 @@ impl Error for StartError {
         match self {
             Self::Listen { source, .. } => Some(source),
             Self::Thread(error) | Self::Random(error) => Some(error),
-            Self::Token(_) => None,
+            Self::Token(_) | Self::Host(_) | Self::Jaeger(_) => None,
         }
     }
 }

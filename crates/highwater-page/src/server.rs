@@ -24,7 +24,7 @@ use crate::gate::Gate;
 use crate::keeper::Keeper;
 use crate::pace::Pace;
 use crate::routes::{self, Ask};
-use crate::timed::Timed;
+use crate::timed::{Due, Timed};
 
 /// Connections at once: as many tabs as one browser opens to one server, ten times.
 pub(crate) const MOST_CONNECTIONS: usize = 64;
@@ -41,6 +41,8 @@ const HEAD_BYTES: usize = 16 << 10;
 const MOST_HEADERS: usize = 64;
 /// For the reader to take what was written.
 const WRITE: Duration = Duration::from_secs(10);
+/// For the reader to take all of an answer; a stream of what is new has ended long before.
+const ANSWER: Duration = Duration::from_secs(60);
 /// What the kernel keeps of what a reader has not taken, doubled by it: this counts against the host's own limit.
 const SEND_BUFFER: u32 = 64 << 10;
 /// Where there is no descriptor left for a connection.
@@ -98,17 +100,19 @@ fn is_of_one(error: &io::Error) -> bool {
 async fn connection(stream: TcpStream, server: Arc<Server>, permit: OwnedSemaphorePermit) {
     // Messages are small, and each is news.
     let _ = stream.set_nodelay(true);
-    let serve = service_fn(|request| server.answer(request));
+    let due = Due::default();
+    let serve = service_fn(|request| server.answer(request, &due));
     let mut protocol = http1::Builder::new();
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES).max_headers(MOST_HEADERS);
     // What went wrong on one connection is its client's to know.
-    let _ = protocol.serve_connection(TokioIo::new(Timed::new(stream, WRITE)), serve).await;
+    let _ = protocol.serve_connection(TokioIo::new(Timed::new(stream, WRITE, due.clone())), serve).await;
     drop(permit);
 }
 
 impl Server {
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    async fn answer(&self, request: Request<Incoming>, due: &Due) -> Result<Response<Body>, Infallible> {
         self.requests.turn().await;
+        due.within(ANSWER);
         let (uri, headers) = (request.uri(), request.headers());
         Ok(match self.gate.check(uri, headers) {
             Err(refused) => *refused,

@@ -146,7 +146,6 @@ fn facts(is_running: bool, status: &Status, history: &History) -> Facts {
         is_growing: status.is_growing,
         forecast: status.time_to_limit,
         warm_up_left: status.warm_up_left,
-        span: history.span(),
         allocated: sample.allocator.map(|allocator| allocator.allocated),
         held,
         usage: cgroup.and_then(|cgroup| cgroup.usage),
@@ -204,11 +203,14 @@ fn delivery(json: &mut Json, delivery: &DeliveryReport) {
     json.known("error", delivery.last_error.as_deref());
     json.known("last_success", delivery.last_success);
     json.known("last_failure", delivery.last_failure);
-    for (name, counts) in [("failures", &delivery.failures), ("dropped", &delivery.dropped)] {
+    // Of what others send, or nobody, nothing is counted: that is unknown, and not none.
+    let counted = [("failures", &delivery.failures), ("dropped", &delivery.dropped)];
+    for (name, counts) in counted.into_iter().filter(|_| sends) {
         json.object_field(name, |json| {
             json.field("metrics", counts.metrics);
             json.field("logs", counts.logs);
             json.field("traces", counts.traces);
+            json.known("profiles", Some(counts.profiles).filter(|profiles| *profiles > 0));
         });
     }
     let hint = match (&delivery.target, &delivery.state) {
@@ -241,5 +243,31 @@ const fn allocator(kind: AllocatorKind) -> &'static str {
         AllocatorKind::JemallocMixed => "jemalloc_mixed",
         AllocatorKind::JemallocNotInstalled => "jemalloc_not_installed",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keeper;
+
+    #[test]
+    fn failures_are_counted_of_what_the_agent_sends_itself_alone() {
+        let mut report = keeper::tests::observer().delivery();
+        report.dropped.logs = 2;
+        let mut shown = |target, profiles| {
+            (report.target, report.dropped.profiles) = (target, profiles);
+            let json = Json::of(|json| delivery(json, &report));
+            serde_json::from_str::<serde_json::Value>(&json).unwrap()
+        };
+        let own = Target::Own("OTLP to http://localhost:4318 every 10s".to_owned());
+        let without = shown(own.clone(), 0);
+        assert_eq!(without["dropped"], serde_json::json!({ "metrics": 0, "logs": 2, "traces": 0 }));
+        assert_eq!(without["failures"]["metrics"], 0);
+        assert_eq!(shown(own, 3)["dropped"]["profiles"], 3);
+        for target in [Target::Host, Target::Disabled, Target::NotBuiltIn] {
+            let json = shown(target, 0);
+            assert!(json.get("failures").is_none() && json.get("dropped").is_none(), "{json}");
+        }
     }
 }

@@ -59,8 +59,6 @@ pub(crate) struct Facts {
     pub(crate) is_growing: bool,
     pub(crate) forecast: Option<Forecast>,
     pub(crate) warm_up_left: Duration,
-    /// For how long there is a history.
-    pub(crate) span: Duration,
     pub(crate) allocated: Option<Bytes>,
     /// What the allocator holds in memory.
     pub(crate) held: Option<Bytes>,
@@ -297,9 +295,12 @@ fn warming_up(facts: &Facts) -> Option<Verdict> {
 
 fn healthy(facts: &Facts) -> Verdict {
     let mut reason = facts.use_of_limit();
-    let _ = match facts.span.min(Duration::from_secs(60 * 60)) {
-        span if span < Duration::from_secs(60) => write!(reason, " No growth."),
-        span => write!(reason, " No growth in the last {}.", Time(span)),
+    // The agent's windows are its own: that it tells none now says nothing of any time before.
+    let _ = match facts.growth.map(an_hour).filter(|growth| *growth > Bytes::ZERO) {
+        Some(growth) => {
+            write!(reason, " Use rises by {} an hour, too little or too unsteady to be told as growth.", Size(growth))
+        }
+        None => write!(reason, " No growth is told now."),
     };
     say(Kind::Healthy, Tone::Good, "Healthy", reason, "Nothing to do.")
 }

@@ -68,6 +68,17 @@ fn below_a_path_of_actix_s_everything_is_there_and_without_its_slash_one_is_sent
 }
 
 #[test]
+fn a_mount_point_may_have_the_name_of_a_place_of_the_page() {
+    let page = Page::builder(agent()).start_mounted().unwrap();
+    let mut connection = Connection::open(serve("127.0.0.1", page.mounted("/api")));
+    assert_eq!(connection.get("/api").header("location"), Some("api/"));
+    for beginning in ["", "/admin"] {
+        assert!(connection.get(&format!("{beginning}/api/")).text().contains("page.js"));
+        assert!(connection.get(&format!("{beginning}/api/api/snapshot")).json()["seq"].is_u64());
+    }
+}
+
+#[test]
 fn it_can_be_all_of_an_app() {
     let page = Page::builder(agent()).start_mounted().unwrap();
     let mut connection = Connection::open(serve("127.0.0.1", page.mounted("/")));

@@ -27,11 +27,11 @@ fn after_the_agent_s_end_the_page_says_so_to_those_who_look() {
     until("the agent's first sample is seen", || {
         (verdict(&connection.get("/api/snapshot").json()["state"]) != "not_enough_data").then_some(())
     });
-    let mut live = Connection::live(address, "/api/live", &[]);
     let observer = agent.observer();
     // The last handle: the page has none.
     drop(agent);
     assert!(!observer.is_running());
+    let mut live = Connection::live(address, "/api/live", &[]);
     let last = until("the stream says that it is stale", || {
         let message = live.message().unwrap();
         (message.event == "sample" && verdict(&message.data["state"]) == "stale").then_some(message)
@@ -46,5 +46,14 @@ fn after_the_agent_s_end_the_page_says_so_to_those_who_look() {
 
     let second = Agent::builder().set("OTEL_SDK_DISABLED", "true").set("HIGHWATER_PAGE", "off").start().unwrap();
     assert!(highwater_page::start(&second).address().is_none());
+    #[cfg(feature = "tower")]
+    {
+        use tower_service::Service;
+
+        let page = Page::builder(&second).start_mounted().unwrap();
+        let request = http::Request::get("/memory/").body(()).unwrap();
+        let answer = page.mounted("/memory").call(request).into_inner().unwrap();
+        assert_eq!(answer.status(), 503, "off is off for what is mounted, too");
+    }
     assert!(second.shutdown(Duration::from_secs(60)));
 }

@@ -102,13 +102,29 @@ fn a_token_is_needed_where_one_is_given_and_becomes_a_cookie() {
     let welcome = connection.get(&format!("/?token={TOKEN}"));
     assert_eq!((welcome.status, welcome.header("location")), (303, Some("./")));
     let cookie = welcome.header("set-cookie").unwrap();
-    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
+    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{cookie}");
     let cookie = format!("Cookie: {}", cookie.split(';').next().unwrap());
     assert_eq!(connection.ask("GET", "/api/snapshot", &["Host: localhost", &cookie]).status, 200);
     let bearer = format!("Authorization: Bearer {TOKEN}");
     assert_eq!(connection.ask("GET", "/api/snapshot", &["Host: localhost", &bearer]).status, 200);
     let refused = Page::builder(agent()).token("short").start().unwrap_err();
     assert!(matches!(&refused, StartError::Token(remedy) if !remedy.contains("short")), "{refused}");
+}
+
+#[test]
+fn what_code_sets_is_checked_as_what_the_environment_does() {
+    let host = Page::builder(agent()).host("http://memory.example.org").start().unwrap_err();
+    assert!(matches!(host, StartError::Host(_)) && host.to_string().contains("without scheme"), "{host}");
+    let jaeger = Page::builder(agent()).jaeger("javascript:alert(1)").start_mounted().unwrap_err();
+    assert!(matches!(jaeger, StartError::Jaeger(_)) && jaeger.to_string().contains("http://HOST:PORT"), "{jaeger}");
+    let page = Page::builder(agent())
+        .address((Ipv4Addr::LOCALHOST, 0))
+        .host("Memory.example.org")
+        .jaeger("http://127.0.0.1:16686/")
+        .start()
+        .unwrap();
+    let answer = Connection::open(address(&page)).ask("GET", "/api/snapshot", &["Host: memory.example.org"]);
+    assert_eq!(answer.json()["state"]["links"]["jaeger"], "http://127.0.0.1:16686");
 }
 
 #[test]

@@ -9,7 +9,7 @@
 )]
 
 use std::net::SocketAddr;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 
 use axum::Router;
@@ -18,7 +18,7 @@ use highwater_page::{Mounted, Page};
 
 mod common;
 
-use common::{Connection, agent};
+use common::{Connection, PATIENCE, agent};
 
 /// A host on a free port, for as long as the process runs.
 fn serve(app: impl FnOnce(Router) -> Router + Send + 'static) -> SocketAddr {
@@ -59,6 +59,45 @@ fn below_a_path_of_axum_s_everything_is_there_and_without_its_slash_one_is_sent_
     while live.message().is_ok() {}
     assert_eq!(connection.get("/memory/").status, 503, "it ended with its guard");
     assert_eq!(connection.get("/work").text(), "done");
+}
+
+#[test]
+fn a_mount_point_may_have_the_name_of_a_place_of_the_page() {
+    let page = Page::builder(agent()).start_mounted().unwrap();
+    let (stripped, whole) = (page.mounted("/api"), page.mounted("/api"));
+    let stripped = serve(|app| app.route_service("/api", stripped.clone()).nest_service("/api/", stripped));
+    let whole = serve(|app| app.route_service("/api", whole.clone()).route_service("/api/{*below}", whole));
+    for address in [stripped, whole] {
+        let mut connection = Connection::open(address);
+        assert_eq!(connection.get("/api").header("location"), Some("api/"));
+        assert_eq!(connection.get("/api/page.js").status, 200);
+        assert!(connection.get("/api/api/snapshot").json()["seq"].is_u64(), "{address}");
+        assert_eq!(connection.get("/api/nowhere").status, 404);
+    }
+}
+
+#[test]
+fn a_graceful_shutdown_ends_while_a_tab_is_open_and_the_page_is_there() {
+    let page = Page::builder(agent()).start_mounted().unwrap();
+    let mounted = page.mounted("/");
+    let (tell, address) = channel();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (end, ended) = channel::<()>();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            let served = axum::serve(listener, Router::new().fallback_service(mounted));
+            served.with_graceful_shutdown(async { drop(stopped.await) }).await.unwrap();
+        });
+        drop(end);
+    });
+    let mut live = Connection::live(address.recv().unwrap(), "/api/live", &[]);
+    live.message().unwrap();
+    stop.send(()).unwrap();
+    assert_eq!(ended.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected), "it waits for no tab for ever");
+    drop(page);
 }
 
 #[test]

@@ -156,7 +156,7 @@ impl Agent {
     /// [`shutdown`](Self::shutdown), which drops all callbacks.
     pub fn on_event(&self, callback: impl FnMut(&Event) + Send + 'static) {
         if self.0.shared.process.is_current() {
-            drop(self.0.subscriptions.add(Box::new(callback)));
+            drop(self.0.subscriptions.add(callback));
         }
     }
 

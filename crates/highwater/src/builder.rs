@@ -266,7 +266,7 @@ impl Builder {
 
     /// Calls `callback` with each event; see [`Agent::on_event`].
     pub fn on_event(self, callback: impl FnMut(&Event) + Send + 'static) -> Self {
-        self.subscriptions.add(Box::new(callback));
+        self.subscriptions.add(callback);
         self
     }
 

@@ -29,7 +29,7 @@ use headers::Headers;
 use otlp::Exports;
 
 pub(crate) use environment::*;
-pub use page::{Page, PageAddress, PageToken};
+pub use page::{Page, PageAddress, PageToken, hosts as page_hosts, url as page_url};
 pub use route::Protocol;
 #[cfg(feature = "otlp")]
 pub(crate) use route::Tls;

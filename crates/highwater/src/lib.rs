@@ -151,7 +151,7 @@ pub use status::{Cost, OpenEpisode, Status};
 #[doc(hidden)]
 pub mod __page {
     pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-    pub use crate::config::{Page, PageAddress, PageToken};
+    pub use crate::config::{Page, PageAddress, PageToken, page_hosts, page_url};
 }
 
 /// What the macro needs, and nobody else.

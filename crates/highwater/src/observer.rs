@@ -4,6 +4,7 @@
 //! would end with the onlooker, on the onlooker's thread, and what waits to be delivered at the end of `main` with it.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use highwater_model::Levels;
@@ -92,15 +93,16 @@ impl Observer {
     }
 
     /// Calls `callback` with each event from now on, as [`Agent::on_event`](crate::Agent::on_event) does, and returns the last
-    /// that were told before, the oldest first: each event is in one of the two.
+    /// that were told before, the oldest first: each event is in one of the two. Where the callback breaks, it is dropped and not
+    /// called again.
     ///
     /// 16 are kept, for who comes late: how the run before ended is told at the start, before anybody can listen, and of a
     /// folder of black boxes there may be several. They are kept until the agent ends.
-    pub fn follow(&self, callback: impl FnMut(&Event) + Send + 'static) -> Vec<Event> {
+    pub fn follow(&self, callback: impl FnMut(&Event) -> ControlFlow<()> + Send + 'static) -> Vec<Event> {
         if !self.shared.process.is_current() {
             return Vec::new();
         }
-        self.subscriptions.add(Box::new(callback))
+        self.subscriptions.add_until(callback)
     }
 
     /// What the live page was told, from the environment and code. For `highwater-page`.

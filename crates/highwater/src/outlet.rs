@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -191,7 +192,8 @@ impl Outlet for Log {
     }
 }
 
-type Callback = Box<dyn FnMut(&Event) + Send>;
+/// Called until it breaks.
+type Callback = Box<dyn FnMut(&Event) -> ControlFlow<()> + Send>;
 
 /// The host's callbacks, and those that it has added since the last event.
 pub(crate) struct Callbacks {
@@ -218,8 +220,17 @@ struct Open {
 }
 
 impl Subscriptions {
-    /// Adds one; returns the last events that it will not be called with.
-    pub(crate) fn add(&self, callback: Callback) -> Vec<Event> {
+    /// Adds one that is called until the end; returns the last events that it will not be called with.
+    pub(crate) fn add(&self, mut callback: impl FnMut(&Event) + Send + 'static) -> Vec<Event> {
+        self.add_until(move |event| {
+            callback(event);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The same for one that is called until it breaks.
+    pub(crate) fn add_until(&self, callback: impl FnMut(&Event) -> ControlFlow<()> + Send + 'static) -> Vec<Event> {
+        let callback: Callback = Box::new(callback);
         let (recent, refused) = match &mut *self.open() {
             Some(open) => {
                 open.added.push(callback);
@@ -272,10 +283,14 @@ impl Callbacks {
 impl Outlet for Callbacks {
     fn tell(&mut self, event: &Event) {
         self.registered.append(&mut self.added.take_for(event));
-        let before = self.registered.len();
-        // One that panics has broken its own state: it is not called again.
-        self.registered.retain_mut(|callback| catch_unwind(AssertUnwindSafe(|| callback(event))).is_ok());
-        if self.registered.len() < before {
+        let mut has_panicked = false;
+        self.registered.retain_mut(|callback| {
+            let called = catch_unwind(AssertUnwindSafe(|| callback(event)));
+            // One that panics has broken its own state: it is not called again.
+            has_panicked |= called.is_err();
+            called.is_ok_and(|flow| flow.is_continue())
+        });
+        if has_panicked {
             voice::say(Severity::Warn, "a callback panicked, and is not called again");
         }
     }
@@ -314,12 +329,26 @@ mod tests {
         let (before, after) = events.split_at(RECENT + 2);
         before.iter().for_each(|event| callbacks.tell(event));
         let (tell, told) = channel();
-        let recent = subscriptions.add(Box::new(move |event| tell.send(event.uid().to_owned()).unwrap()));
+        let recent = subscriptions.add(move |event| tell.send(event.uid().to_owned()).unwrap());
         after.iter().for_each(|event| callbacks.tell(event));
         let uids = |events: &[Event]| events.iter().map(|event| event.uid().to_owned()).collect::<Vec<_>>();
         assert_eq!(uids(&recent), uids(&before[2..]));
         assert_eq!(told.try_iter().collect::<Vec<_>>(), uids(after));
         callbacks.finish();
-        assert_eq!(subscriptions.add(Box::new(|_| ())).len(), 0, "nothing is kept after the end");
+        assert_eq!(subscriptions.add(|_| ()).len(), 0, "nothing is kept after the end");
+    }
+
+    #[test]
+    fn who_has_heard_enough_is_dropped_and_not_called_again() {
+        let subscriptions = Subscriptions::default();
+        let mut callbacks = Callbacks::new(subscriptions.clone());
+        let (tell, told) = channel();
+        subscriptions.add_until(move |_| {
+            tell.send(()).unwrap();
+            ControlFlow::Break(())
+        });
+        (0..3).for_each(|_| callbacks.tell(&event()));
+        assert_eq!(told.iter().count(), 1, "what it held is gone with it");
+        assert!(callbacks.registered.is_empty());
     }
 }

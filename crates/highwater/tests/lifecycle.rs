@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "the test's own deadlines")]
 #![allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails the test")]
 
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -242,13 +243,16 @@ fn an_observer_hears_what_was_told_before_it_came_keeps_no_agent_running_and_see
     let begun = events.recv_timeout(PATIENCE).unwrap();
     let observer = agent.observer();
     let (sender, receiver) = channel();
-    let before = observer.follow(move |event| drop(sender.send(event.clone())));
+    let before = observer.follow(move |event| {
+        drop(sender.send(event.clone()));
+        ControlFlow::Continue(())
+    });
     assert_eq!(before.first().map(Event::uid), Some(begun.uid()));
     assert!(observer.is_running() && !observer.resource().is_empty());
     drop(agent);
     assert!(!observer.is_running());
     assert_eq!(receiver.recv_timeout(PATIENCE).map(|event| event.name()), Ok("highwater.memory.episode.ended"));
     assert!(observer.status().sample.is_some(), "how things stood");
-    assert!(observer.follow(|_| ()).is_empty());
+    assert!(observer.follow(|_| ControlFlow::Continue(())).is_empty());
     assert!(Agent::builder().start().is_ok(), "the first is gone");
 }

@@ -114,6 +114,41 @@ fn a_service_that_is_gone_is_said_and_its_successor_is_found() {
 }
 
 #[test]
+fn the_end_of_a_stream_is_seen_by_nobody() {
+    let demo = demo(&[]);
+    let browser = Browser::shared();
+    let tab = browser.tab();
+    open(&tab, &demo);
+    tab.wait_until("it is live", "$('#link').dataset.state === 'live'");
+    let first = number(&tab, NEWEST);
+    tab.run(
+        "window.seen = []; new MutationObserver(() => seen.push($('#link').dataset.state)) \
+             .observe($('#link'), { attributes: true, attributeFilter: ['data-state'] });",
+    );
+    // A stream lasts for 15 seconds.
+    tab.wait_until("rows come from the next stream, too", &format!("{NEWEST} > {}", first + 18.0));
+    assert_eq!(tab.run("return seen.filter((state) => state !== 'live');"), json!([]));
+    assert_eq!(tab.log(), Vec::<String>::new());
+}
+
+#[test]
+fn a_service_that_always_has_the_page_begin_anew_is_not_asked_without_a_pause() {
+    let demo = demo(&[]);
+    let browser = Browser::shared();
+    let tab = browser.tab();
+    // As one behind a balancer that sends each request to another process.
+    let resets = "window.EventSource = class extends EventTarget { \
+                      constructor() { super(); setTimeout(() => this.dispatchEvent(new Event('reset'))); } close() {} };";
+    tab.command("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": resets }));
+    open(&tab, &demo);
+    tab.wait_until("some seconds pass", "performance.now() > 6000");
+    let asked =
+        "return performance.getEntriesByType('resource').filter((each) => each.name.endsWith('api/snapshot')).length;";
+    let asked = tab.run(asked).as_u64().unwrap();
+    assert!((2..=8).contains(&asked), "{asked} times");
+}
+
+#[test]
 fn beyond_this_machine_the_page_asks_for_its_token_once() {
     const TOKEN: &str = "a-token-of-the-test";
     let demo = demo(&[("HIGHWATER_PAGE", "0.0.0.0:0"), ("HIGHWATER_PAGE_TOKEN", TOKEN)]);

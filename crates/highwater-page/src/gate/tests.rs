@@ -85,7 +85,7 @@ fn a_request_has_one_host_and_an_address_in_its_first_line_counts_as_well() {
 fn a_token_in_the_address_becomes_a_cookie_and_leaves_the_address() {
     let gate = gate(false, &[], Some(SECRET));
     let ask = |uri: &str| asked(&gate, uri, &[("host", "10.0.0.1")]);
-    let cookie = format!("highwater_page_7070={SECRET}; Path=/; HttpOnly; SameSite=Strict");
+    let cookie = format!("highwater_page_7070={SECRET}; Path=/; HttpOnly; SameSite=Lax");
     let welcome = |to: &str| Some((303, to.to_owned(), cookie.clone()));
     assert_eq!(ask(&format!("/?token={SECRET}")), welcome("./"));
     assert_eq!(ask(&format!("/export.json?a=1&token={SECRET}&b=2")), welcome("./export.json?a=1&b=2"));
@@ -95,6 +95,16 @@ fn a_token_in_the_address_becomes_a_cookie_and_leaves_the_address() {
     for uri in ["/", "/?token=", "/?token", "/api/snapshot?token=0123456789abcdef0123456789abcdeF", "/?Token=x"] {
         assert_eq!(ask(uri), refused, "{uri}");
     }
+}
+
+#[test]
+fn a_token_leaves_the_address_of_who_is_known_too() {
+    let gate = gate(true, &[], Some(SECRET));
+    let cookie = format!("highwater_page_7070={SECRET}");
+    let ask = |uri: &str| asked(&gate, uri, &[("host", "localhost"), ("cookie", &cookie)]).map(|(_, to, _)| to);
+    assert_eq!(ask(&format!("/?token={SECRET}")).as_deref(), Some("./"));
+    assert_eq!(ask("/?token=of-the-run-before").as_deref(), Some("./"));
+    assert_eq!(ask("/"), None);
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn poll(live: &mut Live) -> Option<String> {
 
 fn reader(feed: &Arc<Feed>, after: Option<u64>) -> Live {
     let mut live = feed.read(after).unwrap();
-    assert_eq!(poll(&mut live).as_deref(), Some("retry: 2000\n\n"));
+    assert_eq!(poll(&mut live).as_deref(), Some("retry: 500\n\n"));
     live
 }
 
@@ -127,6 +127,24 @@ fn readers_are_woken_by_a_message_by_a_reset_and_by_the_end() {
     assert!(wait().is_pending());
     feed.end();
     assert_eq!((woken.0.load(Ordering::Relaxed), wait()), (3, Poll::Ready(None)));
+}
+
+#[test]
+fn a_stream_ends_after_a_while_whether_or_not_there_is_something_to_say_and_its_reader_reads_on() {
+    let feed = Arc::new(Feed::after(100));
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut live = reader(&feed, None);
+    publish(&feed, 1);
+    assert_eq!(ids(&mut live), ["id: 101"]);
+    (1..LOOKS).for_each(|_| feed.look());
+    assert!(live.poll_next(&mut Context::from_waker(&waker)).is_pending());
+    feed.look();
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    publish(&feed, 1);
+    assert_eq!(live.poll_next(&mut Context::from_waker(&waker)), Poll::Ready(None));
+    drop(live);
+    assert_eq!(ids(&mut reader(&feed, Some(101))), ["id: 102"]);
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -1,18 +1,15 @@
 use std::sync::OnceLock;
 
-use highwater::Agent;
 use http::header::HeaderName;
 use proptest::prelude::*;
 
 use super::*;
+use crate::keeper;
 
 /// The page of an agent that was not started: each of its answers is there all the same.
 fn keeper() -> &'static Keeper {
     static KEEPER: OnceLock<std::sync::Arc<Keeper>> = OnceLock::new();
-    KEEPER.get_or_init(|| {
-        let agent = Agent::builder().set("HIGHWATER_DISABLED", "true").start().unwrap();
-        Keeper::new(agent.observer(), None)
-    })
+    KEEPER.get_or_init(|| Keeper::new(keeper::tests::observer(), None))
 }
 
 fn ask(method: &str, path: &str, headers: &[(&'static str, &str)]) -> Response<Body> {

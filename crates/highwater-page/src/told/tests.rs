@@ -27,6 +27,25 @@ fn an_event_is_written_with_all_its_attributes_and_without_what_is_unknown() {
 }
 
 #[test]
+fn of_a_file_only_its_name_is_shown() {
+    for (text, shown) in [
+        ("/var/lib/my app/cart-1.pb.gz", "cart-1.pb.gz"),
+        (
+            "heap profile in 8ms: 3MiB by a::b, 98 % of 4MiB; /profiles/cart-1.pb.gz",
+            "heap profile in 8ms: 3MiB by a::b, 98 % of 4MiB; cart-1.pb.gz",
+        ),
+        (
+            "no heap profile: /my profiles/cart-1.pb.gz: No space left on device",
+            "no heap profile: cart-1.pb.gz: No space left on device",
+        ),
+        ("stalls of reads/writes", "stalls of reads/writes"),
+        ("", ""),
+    ] {
+        assert_eq!(without_folder(text), shown);
+    }
+}
+
+#[test]
 fn the_oldest_go_where_there_are_too_many_or_they_are_too_large() {
     let mut told = Told::default();
     (0..MOST + 5).for_each(|number| told.push(number.to_string()));

@@ -15,7 +15,6 @@ fn well() -> Facts {
         is_growing: false,
         forecast: None,
         warm_up_left: Duration::ZERO,
-        span: Duration::from_secs(2 * 60 * 60),
         allocated: Some(Bytes::mib(100)),
         held: Some(Bytes::mib(110)),
         usage: Some(Bytes::mib(150)),
@@ -54,8 +53,21 @@ fn is(facts: Facts, kind: Kind, tone: Tone, reason: &str) {
 
 #[test]
 fn each_verdict_has_its_reason_and_its_numbers() {
-    is(well(), Kind::Healthy, Tone::Good, "23 % of 512 MiB used. No growth in the last 60 min.");
-    is(Facts { span: seconds(20), ..well() }, Kind::Healthy, Tone::Good, "23 % of 512 MiB used. No growth.");
+    is(well(), Kind::Healthy, Tone::Good, "23 % of 512 MiB used. No growth is told now.");
+    is(
+        Facts { growth: Some(2_330.17), ..well() },
+        Kind::Healthy,
+        Tone::Good,
+        "23 % of 512 MiB used. Use rises by 8.0 MiB an hour, too little or too unsteady to be told as growth.",
+    );
+    for none in [0.0, -2_330.17, 0.000_1, f64::NAN] {
+        is(
+            Facts { growth: Some(none), ..well() },
+            Kind::Healthy,
+            Tone::Good,
+            "23 % of 512 MiB used. No growth is told now.",
+        );
+    }
     is(
         Facts { is_running: false, age: Some(seconds(95)), ..well() },
         Kind::Stale,
@@ -153,7 +165,6 @@ fn the_order_is_that_of_the_table() {
         is_growing: true,
         forecast: None,
         warm_up_left: seconds(60),
-        span: seconds(600),
         allocated: Some(Bytes::mib(10)),
         held: Some(Bytes::mib(300)),
         usage: Some(Bytes::mib(512)),
@@ -226,7 +237,7 @@ proptest! {
         level in prop_oneof![Just(Level::Normal), Just(Level::Elevated), Just(Level::High), Just(Level::Critical)],
         growth in numbers(),
         forecasts in proptest::option::of([times(), times(), times()]),
-        (warm_up_left, span) in (times(), times()),
+        warm_up_left in times(),
         stalled in [numbers(), numbers()],
     ) {
         let forecast = forecasts.map(|[earliest, likely, latest]| {
@@ -235,7 +246,7 @@ proptest! {
             forecast
         });
         let facts = Facts {
-            is_running, age, used, limit, available, level, growth, is_growing, forecast, warm_up_left, span, allocated, held,
+            is_running, age, used, limit, available, level, growth, is_growing, forecast, warm_up_left, allocated, held,
             usage, cache, stalled, others_hold_most,
         };
         let verdict = verdict(&facts);

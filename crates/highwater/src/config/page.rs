@@ -87,7 +87,7 @@ impl fmt::Debug for PageToken {
 }
 
 /// Names with commas between.
-pub(super) fn hosts(text: &str) -> Result<Vec<String>, String> {
+pub fn hosts(text: &str) -> Result<Vec<String>, String> {
     let names: Vec<_> =
         text.split(',').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty()).collect();
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
@@ -100,7 +100,7 @@ pub(super) fn hosts(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// An address that a browser is sent to.
-pub(super) fn url(text: &str) -> Result<String, String> {
+pub fn url(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     let fits = |rest: &str| {
         !rest.is_empty()
