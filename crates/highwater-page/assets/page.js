@@ -120,7 +120,8 @@ function rowAt(time) {
 
 // Live: server-sent events. A stream ends after some seconds, so that no service waits for a tab before it ends. The browser
 // connects again by itself after that, and after most failures, and resumes by the last id; where it gives up, or where a
-// connection is silent though open, this does.
+// connection is silent though open, this does. A tab that is not seen holds no connection, of which a browser has six to one
+// server: it reads on when it is seen again.
 
 /** `attempts`: since the last sample that could be used. What answers, and gives none, is not asked faster for it. */
 const link = { source: null, heard: 0, attempts: 0, away: null, timer: 0 };
@@ -139,7 +140,7 @@ async function fetchSnapshot() {
     return retry(fetchSnapshot);
   }
   back();
-  connect();
+  if (!document.hidden) connect();
   all();
 }
 
@@ -194,6 +195,7 @@ function anew() {
 
 function retry(how) {
   clearTimeout(link.timer);
+  if (document.hidden) return;
   const wait = BACKOFF[Math.min(link.attempts++, BACKOFF.length - 1)];
   link.timer = setTimeout(how, wait * 1000);
 }
@@ -210,7 +212,20 @@ function back() {
   numbers();
 }
 
+/** Goes when the tab is hidden, and comes back where it was when it is seen. */
+function onVisibility() {
+  if (document.hidden) {
+    clearTimeout(link.timer);
+    link.source?.close();
+    return;
+  }
+  if (link.away) return fetchSnapshot();
+  link.heard = performance.now();
+  connect();
+}
+
 function watchOver() {
+  if (document.hidden) return;
   if (link.away) return numbers();
   if (link.source && performance.now() - link.heard > SILENT) {
     away();
@@ -1257,6 +1272,7 @@ function start() {
     return all();
   }
   setInterval(watchOver, 1000);
+  document.addEventListener("visibilitychange", onVisibility);
   addEventListener("online", () => { if (link.away) fetchSnapshot(); });
   fetchSnapshot();
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use highwater_e2e::browser::Browser;
 use highwater_e2e::folder::Folder;
-use highwater_e2e::{MIB, http};
+use highwater_e2e::{MIB, http, wait};
 use serde_json::{Value, json};
 
 use super::{NEWEST, UNSENT, allocate, demo, keep, mib, number, open, page};
@@ -128,6 +128,39 @@ fn the_end_of_a_stream_is_seen_by_nobody() {
     // A stream lasts for 15 seconds.
     tab.wait_until("rows come from the next stream, too", &format!("{NEWEST} > {}", first + 18.0));
     assert_eq!(tab.run("return seen.filter((state) => state !== 'live');"), json!([]));
+    assert_eq!(tab.log(), Vec::<String>::new());
+}
+
+#[test]
+fn a_tab_that_is_not_seen_holds_no_connection_and_reads_on_when_it_is() {
+    let demo = demo(&[]);
+    let browser = Browser::shared();
+    let tab = browser.tab();
+    open(&tab, &demo);
+    let connected = |count: u64| {
+        wait::until_ok("so many tabs are connected", || {
+            let snapshot = http::get(&format!("{}api/snapshot", page(&demo))).unwrap().json();
+            let clients = snapshot["state"]["cost"]["clients"].as_u64();
+            if clients == Some(count) { Ok(()) } else { Err(format!("{clients:?}, and not {count}")) }
+        });
+    };
+    let hide = |hidden: bool| {
+        tab.run(&format!(
+            "Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }}); \
+             document.dispatchEvent(new Event('visibilitychange'));"
+        ));
+    };
+    connected(1);
+    hide(true);
+    connected(0);
+    let last = number(&tab, NEWEST);
+    hide(false);
+    connected(1);
+    tab.wait_until("rows come again", &format!("{NEWEST} > {}", last + 1.0));
+    assert_eq!(tab.text("#link-text"), "Live");
+    let snapshots =
+        "return performance.getEntriesByType('resource').filter((each) => each.name.endsWith('api/snapshot')).length;";
+    assert_eq!(tab.run(snapshots), 1, "it read on where it was");
     assert_eq!(tab.log(), Vec::<String>::new());
 }
 
