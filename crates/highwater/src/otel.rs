@@ -33,7 +33,7 @@ mod pipeline;
 #[cfg(not(feature = "otlp"))]
 #[path = "otel/pipeline_disabled.rs"]
 mod pipeline;
-#[cfg_attr(not(feature = "unstable-profiles"), path = "otel/profiles_disabled.rs")]
+#[cfg_attr(not(all(feature = "unstable-profiles", unix)), path = "otel/profiles_disabled.rs")]
 mod profiles;
 mod records;
 mod resource;

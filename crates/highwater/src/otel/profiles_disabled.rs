@@ -1,4 +1,4 @@
-//! Without feature `unstable-profiles` no profile is sent.
+//! Without feature `unstable-profiles`, or where there are no heap profiles, none is sent.
 
 #[cfg(all(feature = "heap-profile", unix))]
 use std::{io, sync::Arc, time::SystemTime};
