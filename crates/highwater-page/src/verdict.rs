@@ -12,7 +12,7 @@
 //! | 5 | grows steadily | there is time left, and it is known how much |
 //! | 6 | not enough data: no limit | against nothing no use is high or low |
 //! | 7 | the allocator holds what the program freed | it counts against the limit, and can be had back |
-//! | 8 | page cache that is reclaimable | it looks like 6 on other dashboards, and is nothing |
+//! | 8 | page cache that is reclaimable | it looks like 4 on other dashboards, and is nothing |
 //! | 9 | warm-up | nothing is wrong yet, and growth is not judged yet |
 //! | 10 | healthy | |
 //!

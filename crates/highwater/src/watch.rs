@@ -2,7 +2,8 @@
 //!
 //! It waits for nothing but its own timer and the kernel's word that memory is short. Every 100 ms, and up to every 5 ms
 //! while use climbs, it glances at the cheap signals; once a second, at each glance of a fast climb, and at once where a
-//! glance or the kernel raises a suspicion, it takes a full sample, publishes it and has it judged; every 10 s it looks at the limits anew.
+//! glance or the kernel raises a suspicion, it takes a full sample, publishes it and has it judged; every 10 s it looks at
+//! the limits anew.
 //!
 //! Where reading is slow, glances and samples are stretched out, so that either costs no more than a thousandth of a core
 //! in calm, and a hundredth when something is about to happen. Neither is rarer than the table has it, however dear it is:
@@ -388,8 +389,8 @@ fn pause(cost: Duration, budget: u32) -> Duration {
     cost.saturating_mul(budget).clamp(SAMPLE, LONGEST)
 }
 
-/// What samples may cost where suspicions ask for them: a hundredth of a core, and as a burst what a second has of that. A
-/// climb is over within it, and while it lasts a sample costs ten times as much as in calm.
+/// What samples may cost where suspicions ask for them: a hundredth of a core, and as a burst what a second has of that: a
+/// fast climb is soon over, and a sample that comes after its end is of no use.
 #[derive(Debug, Default)]
 struct OutOfTurn {
     /// Until then what was spent is not made up for.
