@@ -222,6 +222,9 @@ fn delivery(json: &mut Json, delivery: &DeliveryReport) {
         (Target::Disabled, _) => {
             Some("Unset OTEL_SDK_DISABLED, and name the collector by OTEL_EXPORTER_OTLP_ENDPOINT.")
         }
+        (Target::NotRunning, _) => {
+            Some("Unset HIGHWATER_DISABLED; where it is not set, the service's log says why the agent could not start.")
+        }
         _ => Some("Turn on highwater's cargo feature `otlp`, or pass OpenTelemetry providers of your own."),
     };
     json.known("hint", hint);
@@ -265,7 +268,7 @@ mod tests {
         assert_eq!(without["dropped"], serde_json::json!({ "metrics": 0, "logs": 2, "traces": 0 }));
         assert_eq!(without["failures"]["metrics"], 0);
         assert_eq!(shown(own, 3)["dropped"]["profiles"], 3);
-        for target in [Target::Host, Target::Disabled, Target::NotBuiltIn] {
+        for target in [Target::Host, Target::Disabled, Target::NotBuiltIn, Target::NotRunning] {
             let json = shown(target, 0);
             assert!(json.get("failures").is_none() && json.get("dropped").is_none(), "{json}");
         }

@@ -68,6 +68,8 @@ pub enum Target {
     Disabled,
     /// Nowhere: neither feature `otlp` nor providers of the host's.
     NotBuiltIn,
+    /// Nowhere: the agent gives readings on demand alone, by `HIGHWATER_DISABLED` or since it could not start.
+    NotRunning,
 }
 
 impl fmt::Display for Target {
@@ -77,6 +79,7 @@ impl fmt::Display for Target {
             Self::Host => f.write_str("telemetry by the host's own providers"),
             Self::Disabled => f.write_str("OTLP off (OTEL_SDK_DISABLED)"),
             Self::NotBuiltIn => f.write_str("OTLP not built in"),
+            Self::NotRunning => f.write_str("nothing is sent: the agent does not run"),
         }
     }
 }

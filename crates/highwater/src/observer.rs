@@ -41,7 +41,7 @@ impl About {
         Self {
             allocator,
             levels: config.levels().unwrap_or_default(),
-            target: Target::Disabled,
+            target: Target::NotRunning,
             heap_profiles: false,
             resource: Vec::new(),
             exposed: Exposed::default(),

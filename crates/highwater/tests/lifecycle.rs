@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use highwater::model::Reason;
-use highwater::{Agent, Builder, Event, Level, StartError, Threshold};
+use highwater::{Agent, Builder, Event, Level, StartError, Target, Threshold};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -255,4 +255,11 @@ fn an_observer_hears_what_was_told_before_it_came_keeps_no_agent_running_and_see
     assert!(observer.status().sample.is_some(), "how things stood");
     assert!(observer.follow(|_| ControlFlow::Continue(())).is_empty());
     assert!(Agent::builder().start().is_ok(), "the first is gone");
+}
+
+#[test]
+fn an_agent_that_does_not_run_names_no_setting_of_what_is_sent_as_the_reason() {
+    let _alone = alone();
+    let agent = Agent::builder().set("HIGHWATER_DISABLED", "true").start().unwrap();
+    assert_eq!(agent.delivery().target, Target::NotRunning);
 }
