@@ -108,6 +108,7 @@ bench: ## Measure: readings, the agent's heap and exports, the demo's throughput
 	$(CARGO) bench -p highwater-e2e --bench capture
 	$(CARGO) build --release -p demo
 	$(CARGO) build --release -p highwater-e2e --example allocating
+	$(CARGO) build --release --manifest-path crates/highwater-e2e/hosts/Cargo.toml -p unprofiled --target-dir target/hosts
 	$(CARGO) bench -p highwater-e2e --bench throughput
 	$(CARGO) bench -p highwater-e2e --bench page
 	crates/highwater-e2e/added.sh

@@ -71,6 +71,7 @@ pub(crate) fn load(process: u32, address: SocketAddr, round: Duration) -> Load {
     }
 }
 
+/// Starts it, on the first processor alone.
 pub(crate) fn start(program: &Path, environment: &[(&str, &str)]) -> (Child, SocketAddr) {
     let mut child = Command::new(program)
         .env("PORT", "0")
@@ -84,6 +85,8 @@ pub(crate) fn start(program: &Path, environment: &[(&str, &str)]) -> (Child, Soc
     let address =
         lines.find_map(|line| line.unwrap().rsplit_once("http://").map(|(_, address)| address.parse().unwrap()));
     thread::spawn(move || lines.for_each(drop));
+    // It would stay on that of the load, which started it; its later threads go where those of now are.
+    pin(child.id(), 0);
     (child, address.unwrap())
 }
 

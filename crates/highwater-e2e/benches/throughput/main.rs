@@ -1,12 +1,12 @@
 //! Throughput in paired rounds, median: the demo with the agent against the same binary with `HIGHWATER_DISABLED=true`, and
 //! a service that does little else than allocate with heap profiles at several rates against the same binary with
-//! sampling off. The last pair is of two equals: what it is off from 1 the machine has done.
+//! sampling off; then the same service with profiles compiled in and turned off against one whose jemalloc has none. Two
+//! pairs are of equals: what they are off from 1 the machine has done.
 //!
-//! `cargo build --release -p demo && cargo build --release -p highwater-e2e --example allocating && cargo bench -p
-//! highwater-e2e --bench throughput`. Both processes run side by side and
-//! take turns under the same load, so that what the machine does otherwise falls on both. Both run on the first processor
-//! alone, agent's threads included, and the load comes from the second, several requests at a time, so that the processor of
-//! the demo is what bounds it. The agent has its default settings and sends to a socket that takes what comes.
+//! `make bench` builds the three programs and runs it. Both processes of a pair run side by side and take turns under the
+//! same load, so that what the machine does otherwise falls on both. Both run on the first processor alone, agent's threads
+//! included, and the load comes from the second, several requests at a time, so that the processor of the service is what
+//! bounds it. The agent has its default settings and sends to a socket that takes what comes.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -33,19 +33,26 @@ fn main() {
     let demo = std::env::var_os("DEMO").map_or(folder.join("demo"), Into::into);
     let endpoint = collector();
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str());
-    compare("with the agent / without", &demo, &[endpoint], &[("HIGHWATER_DISABLED", "true")]);
+    compare("with the agent / without", [(&demo, &[endpoint]), (&demo, &[("HIGHWATER_DISABLED", "true")])]);
 
     let allocating = folder.join("examples/allocating");
     let sampling = |conf| [endpoint, ("_RJEM_MALLOC_CONF", conf)];
     for conf in ["lg_prof_sample:19", "lg_prof_sample:20", "lg_prof_sample:21", "prof_active:false"] {
         let title = format!("allocating, {conf} / prof_active:false");
-        compare(&title, &allocating, &sampling(conf), &sampling("prof_active:false"));
+        compare(&title, [(&allocating, &sampling(conf)), (&allocating, &sampling("prof_active:false"))]);
     }
+    let unprofiled = folder.join("../hosts/release/unprofiled");
+    for conf in ["prof:false", "prof_active:false", "lg_prof_sample:21"] {
+        let title = format!("allocating, {conf} / without profiles in it");
+        compare(&title, [(&allocating, &sampling(conf)), (&unprofiled, &[endpoint])]);
+    }
+    compare("allocating, without profiles in it / the same", [(&unprofiled, &[endpoint]), (&unprofiled, &[endpoint])]);
 }
 
-/// Two processes of one program side by side, which take turns under the same load.
-fn compare(title: &str, program: &Path, one: &[(&str, &str)], other: &[(&str, &str)]) {
-    let [(mut first, first_address), (mut second, second_address)] = [one, other].map(|env| start(program, env));
+/// Two processes side by side, each a program with its environment, which take turns under the same load.
+fn compare(title: &str, subjects: [(&Path, &[(&str, &str)]); 2]) {
+    let [(mut first, first_address), (mut second, second_address)] =
+        subjects.map(|(program, environment)| start(program, environment));
     let first_load = || load(first.id(), first_address, ROUND);
     let second_load = || load(second.id(), second_address, ROUND);
     first_load();
