@@ -1,10 +1,10 @@
-//! What the page costs the service beside it, in paired rounds, median: the demo whose page 50 tabs look at, and the demo whose
-//! page nobody looks at, each against the same binary without a page. The last pair is of two equals: what it is off from 1
-//! the machine has done.
+//! What the page costs the service beside it, in paired rounds, median: the demo whose page 50 tabs look at, the demo whose
+//! page nobody looks at, and the demo whose page is ill-treated in each of four ways, each against the same binary without a
+//! page. The last pair is of two equals: what it is off from 1 the machine has done.
 //!
 //! `cargo build --release -p demo && cargo bench -p highwater-e2e --bench page`. The processes run side by side and take turns
 //! under the same load, so that what the machine does otherwise falls on both. All run on the first processor alone, their
-//! agents and pages included; the load and the tabs are on the second. Requests are sent one after the other over one
+//! agents and pages included; the load and the visitors are on the second. Requests are sent one after the other over one
 //! connection, so that the time of each can be told.
 #![allow(
     clippy::unwrap_used,
@@ -15,10 +15,10 @@
     reason = "a program that measures"
 )]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,35 +26,50 @@ use std::time::{Duration, Instant};
 #[path = "throughput/load.rs"]
 mod load;
 
-use load::{collector, pin};
+use load::{alone, collector, step_aside};
 
+/// As many tabs as a team has.
 const TABS: usize = 50;
+/// As many as the page serves at a time.
+const ALL: usize = 64;
+/// 10,000 attempts in ten seconds.
+const APART: Duration = Duration::from_millis(1);
 const ROUNDS: usize = 200;
 const ROUND: Duration = Duration::from_millis(200);
 const REQUEST: &[u8] = b"GET /nothing HTTP/1.1\r\nHost: demo\r\n\r\n";
 const END: &[u8] = b"\r\n\r\n";
 
 fn main() {
-    pin(std::process::id(), 1);
+    step_aside();
     let endpoint = collector();
-    let start = |page: &str, tabs: usize| Subject::start(&endpoint, page, tabs);
-    compare("page with 50 tabs / no page", [start("127.0.0.1:0", TABS), start("off", 0)]);
-    compare("page, nobody looks / no page", [start("127.0.0.1:0", 0), start("off", 0)]);
-    compare("no page / no page", [start("off", 0), start("off", 0)]);
+    let start = |page: &str| Subject::start(&endpoint, page);
+    let visited = |visitors: usize, visit: Visit| {
+        let subject = start("127.0.0.1:0");
+        let page = subject.page.unwrap();
+        (0..visitors).for_each(|_| come(page, visit));
+        [subject, start("off")]
+    };
+    compare("page with 50 tabs / no page", visited(TABS, tab));
+    compare("page, nobody looks / no page", visited(0, tab));
+    compare("page, 64 that ask for six hours and read nothing / no page", visited(ALL, slow));
+    compare("page, 64 that send half a request / no page", visited(ALL, half));
+    compare("page, 1,000 connections a second / no page", visited(1, attempt));
+    compare("page, headers of 64 KiB without end / no page", visited(1, huge));
+    compare("no page / no page", [start("off"), start("off")]);
 }
 
-/// A demo, and those who look at its page.
+/// A demo, and where its page is.
 struct Subject {
     process: Child,
     address: SocketAddr,
-    _tabs: Vec<TcpStream>,
+    page: Option<SocketAddr>,
 }
 
 impl Subject {
-    fn start(endpoint: &str, page: &str, tabs: usize) -> Self {
+    fn start(endpoint: &str, page: &str) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release");
         let program = std::env::var_os("DEMO").map_or(folder.join("demo"), Into::into);
-        let mut process = Command::new(&program)
+        let mut process = alone(&program)
             .envs([("PORT", "0"), ("HIGHWATER_PAGE", page), ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -62,15 +77,13 @@ impl Subject {
             .unwrap_or_else(|error| panic!("{}: {error}: it is to be built first, in release", program.display()));
         let address = said(process.stdout.take().unwrap(), "Server running on http://");
         let errors = process.stderr.take().unwrap();
-        let tabs = if page == "off" {
+        let page = if page == "off" {
             thread::spawn(move || BufReader::new(errors).lines().for_each(drop));
-            Vec::new()
+            None
         } else {
-            let page = said(errors, "highwater: page at http://");
-            (0..tabs).map(|_| tab(page)).collect()
+            Some(said(errors, "highwater: page at http://"))
         };
-        pin(process.id(), 0);
-        Self { process, address, _tabs: tabs }
+        Self { process, address, page }
     }
 
     /// One request after the other for a round; returns how long each took.
@@ -120,20 +133,59 @@ fn said(stream: impl Read + Send + 'static, words: &str) -> SocketAddr {
     address.unwrap()
 }
 
-/// One that has loaded the page and looks on, for as long as its stream is there.
-fn tab(page: SocketAddr) -> TcpStream {
-    let ask = |target: &str| {
-        let mut stream = TcpStream::connect(page).unwrap();
-        stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap();
-        let mut reader = stream.try_clone().unwrap();
-        thread::Builder::new()
-            .stack_size(64 << 10)
-            .spawn(move || while reader.read(&mut [0; 16 << 10]).is_ok_and(|read| read > 0) {})
-            .unwrap();
-        stream
+/// Somebody's connection to the page, from its beginning to its end.
+type Visit = fn(&mut TcpStream) -> io::Result<()>;
+
+/// One that comes again whenever it is sent away, for as long as there is a page.
+fn come(page: SocketAddr, visit: Visit) {
+    let visitor = move || {
+        while let Ok(mut stream) = TcpStream::connect(page) {
+            let _ = visit(&mut stream);
+            thread::sleep(APART);
+        }
     };
-    ask("/api/snapshot");
-    ask("/api/live")
+    thread::Builder::new().stack_size(64 << 10).spawn(visitor).unwrap();
+}
+
+/// The page as a browser has it: all that was, then all that comes.
+fn tab(stream: &mut TcpStream) -> io::Result<()> {
+    ask(stream, "/api/snapshot", "Connection: close\r\n")?;
+    read_on(stream)?;
+    *stream = TcpStream::connect(stream.peer_addr()?)?;
+    ask(stream, "/api/live", "")?;
+    read_on(stream)
+}
+
+/// Asks for the most that there is, over and over, takes nothing, and waits until it is sent away.
+fn slow(stream: &mut TcpStream) -> io::Result<()> {
+    (0..1_000).try_for_each(|_| ask(stream, "/api/snapshot", ""))?;
+    thread::sleep(Duration::from_secs(60));
+    Ok(())
+}
+
+/// Does not come to an end, and waits until it is sent away.
+fn half(stream: &mut TcpStream) -> io::Result<()> {
+    stream.write_all(b"GET /api/snapshot HTTP/1.1\r\nHost: loc")?;
+    read_on(stream)
+}
+
+/// Is gone at once.
+fn attempt(_: &mut TcpStream) -> io::Result<()> {
+    Ok(())
+}
+
+fn huge(stream: &mut TcpStream) -> io::Result<()> {
+    ask(stream, "/api/snapshot", &format!("X-Filler: {}\r\n", "a".repeat(64 << 10)))?;
+    read_on(stream)
+}
+
+fn ask(stream: &mut TcpStream, target: &str, headers: &str) -> io::Result<()> {
+    stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n").as_bytes())
+}
+
+fn read_on(stream: &mut TcpStream) -> io::Result<()> {
+    while stream.read(&mut [0; 16 << 10])? > 0 {}
+    Ok(())
 }
 
 /// Two demos side by side, which take turns under the same load.

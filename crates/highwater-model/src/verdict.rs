@@ -5,10 +5,10 @@
 //! the [`Confidence`] that they allow: the kernel's own counter is evidence, use at the limit is an indication, and the
 //! absence of any mark is a guess.
 //!
-//! What counts, in this order: a run that said that it ended; another boot of the machine, where it is the same one; the kernel's counter, where use was
-//! near the limit; a panic after which nothing was sampled; an exit past the agent; the kernel's counter where use was far from
-//! the limit, since the kill may have been a later neighbour's; use that was at the limit, or would have reached it before the
-//! next sample.
+//! What counts, in this order: a run that said that it ended; another boot of the machine, where it is the same one; the
+//! kernel's counter, where use was near the limit; a panic after which nothing was sampled; an exit past the agent; the
+//! kernel's counter where use was far from the limit, since the kill may have been a later neighbour's; use that was at the
+//! limit, or would have reached it before the next sample.
 
 use core::fmt;
 use core::time::Duration;

@@ -31,10 +31,10 @@ use crate::watch::REFRESH;
 ///
 /// A child has none of its parent's threads: what it inherits is an agent that does not run there. It knows nothing
 /// ([`status`](Self::status)), reads the child itself ([`sample`](Self::sample)), hears no events, and has nothing to
-/// deliver: [`shutdown`](Self::shutdown) and drop return at once. Its page for Prometheus is empty. None of this waits for a lock, which a thread of the parent may
-/// have held at the fork, and nothing is sent twice. [`crate::start`] in the child starts an agent of the child's own, with
-/// a `service.instance.id` of its own unless the environment names one for all. So a server that forks its workers calls
-/// it in each of them. A region counts on in both, as its memory is mapped in both.
+/// deliver: [`shutdown`](Self::shutdown) and drop return at once. Its page for Prometheus is empty. None of this waits for
+/// a lock, which a thread of the parent may have held at the fork, and nothing is sent twice. [`crate::start`] in the child
+/// starts an agent of the child's own, with a `service.instance.id` of its own unless the environment names one for all. So
+/// a server that forks its workers calls it in each of them. A region counts on in both, as its memory is mapped in both.
 #[derive(Clone)]
 #[must_use = "the agent stops when its last handle is dropped: keep it in a variable of main"]
 pub struct Agent(Arc<Inner>);
@@ -133,8 +133,8 @@ impl Agent {
     /// judged; it reads nothing anew. Whether they also go out by OTLP makes no difference.
     ///
     /// Names, labels and types are those that Prometheus gives to them where they come by OTLP; `target_info` has the
-    /// resource. Numbers that are unknown are absent; where no sample is younger than 30 seconds, all are. One lock for the time of a
-    /// copy, as in [`status`](Self::status), and the text.
+    /// resource. Numbers that are unknown are absent; where no sample is younger than 30 seconds, all are. One lock for the
+    /// time of a copy, as in [`status`](Self::status), and the text.
     ///
     /// ```
     /// use highwater::{Agent, Exposition};
@@ -198,8 +198,9 @@ impl Agent {
     /// Stops the agent: an open episode is ended as ended by shutdown, and what waits is delivered.
     ///
     /// Returns whether all of it was handed over within `deadline`; it never blocks longer. Later calls wait for the same,
-    /// each with its own deadline. An action that runs is waited for, too. Readings on demand go on. Safe to call from async code, which it blocks no longer than
-    /// `deadline`, and from a callback, where it does not wait, since it would wait for itself.
+    /// each with its own deadline. An action that runs is waited for, too. Readings on demand go on. Safe to call from
+    /// async code, which it blocks no longer than `deadline`, and from a callback, where it does not wait, since it would
+    /// wait for itself.
     pub fn shutdown(&self, deadline: Duration) -> bool {
         self.0.shut_down(deadline)
     }

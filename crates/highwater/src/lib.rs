@@ -40,7 +40,7 @@
 //! SDK's own thread, from the latest sample. Where there is an action or a purge, *highwater-act* runs it; with
 //! [`record`](Builder::record) *highwater-write* writes each sample to a file, with [`black_box`](Builder::black_box)
 //! *highwater-box* into one that the next start reads. Where jemalloc samples the program, *highwater-capture* takes heap
-//! profiles.
+//! profiles. With OTLP by gRPC *highwater-grpc* has the connection.
 //!
 //! # Features
 //!
@@ -165,8 +165,10 @@ pub mod __private {
 ///
 /// `background_thread:true` returns freed memory to the system although the program is idle; `cache_oblivious:false` brings
 /// the allocator's `resident` near to what the kernel holds (of 1 GiB within 0.4 %, where it was up to 25 % above; a few MiB
-/// and what is reserved but not touched stay), and saves up to a fifth of the memory of 16 KiB objects. `_RJEM_MALLOC_CONF` in the environment overrides both. Not needed where another line installs jemalloc: the
-/// agent finds out at its start whether jemalloc serves the program.
+/// and what is reserved but not touched stay), and saves up to a fifth of the memory of 16 KiB objects. With
+/// feature `heap-profile` also `prof:true,lg_prof_sample:21`: one allocation in 2 MiB is sampled, from the first byte on.
+/// `_RJEM_MALLOC_CONF` in the environment overrides all of them. Not needed where another line installs jemalloc: the agent
+/// finds out at its start whether jemalloc serves the program.
 #[cfg(feature = "jemalloc")]
 #[macro_export]
 macro_rules! jemalloc {

@@ -71,9 +71,8 @@ pub(crate) fn load(process: u32, address: SocketAddr, round: Duration) -> Load {
     }
 }
 
-/// Starts it, on the first processor alone.
 pub(crate) fn start(program: &Path, environment: &[(&str, &str)]) -> (Child, SocketAddr) {
-    let mut child = Command::new(program)
+    let mut child = alone(program)
         .env("PORT", "0")
         .env("HIGHWATER_PAGE", "off")
         .envs(environment.iter().copied())
@@ -85,18 +84,21 @@ pub(crate) fn start(program: &Path, environment: &[(&str, &str)]) -> (Child, Soc
     let address =
         lines.find_map(|line| line.unwrap().rsplit_once("http://").map(|(_, address)| address.parse().unwrap()));
     thread::spawn(move || lines.for_each(drop));
-    // It would stay on that of the load, which started it; its later threads go where those of now are.
-    pin(child.id(), 0);
     (child, address.unwrap())
 }
 
-/// Moves a process, with all its threads, to one processor.
-pub(crate) fn pin(process: u32, processor: u32) {
-    let arguments = ["-a", "-c", "-p", &processor.to_string(), &process.to_string()];
-    let pinned = Command::new("taskset").args(arguments).stdout(Stdio::null()).status();
-    if !pinned.is_ok_and(|status| status.success()) {
-        eprintln!("not pinned: taskset, of util-linux, could not move process {process} to processor {processor}");
-    }
+/// The program, with all its threads on the first processor.
+pub(crate) fn alone(program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", "0"]).arg(program);
+    command
+}
+
+/// Leaves the first processor to the programs.
+pub(crate) fn step_aside() {
+    let arguments = ["--all-tasks", "--cpu-list", "--pid", "1", &std::process::id().to_string()];
+    let status = Command::new("taskset").args(arguments).stdout(Stdio::null()).status();
+    assert!(status.unwrap_or_else(|error| panic!("taskset, of util-linux: {error}")).success());
 }
 
 /// A socket that takes what is sent to it.

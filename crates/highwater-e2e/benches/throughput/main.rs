@@ -21,14 +21,14 @@ use std::time::Duration;
 
 mod load;
 
-use load::{Load, collector, load, pin, start};
+use load::{Load, collector, load, start, step_aside};
 
 const ROUNDS: usize = 200;
 /// Short, so that both of a pair see the same machine.
 const ROUND: Duration = Duration::from_millis(200);
 
 fn main() {
-    pin(std::process::id(), 1);
+    step_aside();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release");
     let demo = std::env::var_os("DEMO").map_or(folder.join("demo"), Into::into);
     let endpoint = collector();

@@ -15,8 +15,8 @@ pub struct Rules {
     /// Whether a climb that would reach the next level within the hold skips it. On: a hold is there to outlast bursts, and
     /// on such a climb it would outlast the process.
     pub steep: bool,
-    /// Inside an episode, from what was told last to a heartbeat; also the least time from growth to growth. 15 min: often enough to see that somebody still watches,
-    /// and four lines an hour in a log.
+    /// Inside an episode, from what was told last to a heartbeat; also the least time from growth to growth. 15 min: often
+    /// enough to see that somebody still watches, and four lines an hour in a log.
     pub heartbeat: Duration,
     /// How far above the peak that was told last a new one is told, as a share of the limit; without a limit, of that peak.
     /// 5 %: the distance between the lines of two levels at its closest, so that a peak says as much as a level.

@@ -265,7 +265,14 @@ fn costs() {
         assert!(finished.wait(Duration::from_secs(60)));
         took.sort();
         let of = |share: f64| took[((SAMPLES - 1) as f64 * share) as usize];
-        println!("{name}: p50 {:?}, p99 {:?}, p99.9 {:?}, most {:?}", of(0.5), of(0.99), of(0.999), of(1.0));
+        let mean = took.iter().sum::<Duration>() / SAMPLES as u32;
+        println!(
+            "{name}: mean {mean:?}, p50 {:?}, p99 {:?}, p99.9 {:?}, most {:?}",
+            of(0.5),
+            of(0.99),
+            of(0.999),
+            of(1.0)
+        );
     };
     measure("without a box", false);
     measure("the watch thread hands a sample over", true);

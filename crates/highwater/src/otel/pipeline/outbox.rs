@@ -2,8 +2,9 @@
 //!
 //! At most [`CAPACITY`] parcels wait, each for [`AGE`], and what tells of a run that is over as long as this one lasts, since
 //! its box is kept until it has arrived; where one more comes, the least important makes room, of several
-//! the oldest. Of profiles, which are large, one waits, and the next takes its place. What is most important goes first, then what waits longest. After a failure the way of that signal rests,
-//! longer from one failure to the next, or for as long as the collector asks.
+//! the oldest. Of profiles, which are large, one waits, and the next takes its place. What is most important goes first,
+//! then what waits longest. After a failure the way of that signal rests, longer from one failure to the next, or for as
+//! long as the collector asks.
 //!
 //! Nothing here sends and nothing reads a clock: time is an argument.
 
