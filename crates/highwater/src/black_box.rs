@@ -27,7 +27,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_cha
 use std::thread::{self, Thread};
 use std::time::{Duration, SystemTime};
 
-use highwater_model::{Episode, Level, Sample};
+use highwater_model::{Episode, Level, Limit, Sample, SinceStart};
 
 use crate::clock::Clock;
 use crate::event::Severity;
@@ -83,15 +83,60 @@ enum Word {
     Ready,
 }
 
-/// All that the watch thread knows after a sample.
+/// What the box keeps of all that the watch thread knows after a sample. Each byte costs that thread: it goes into memory that
+/// the other processor had last.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    pub(crate) sample: Sample,
-    pub(crate) level: Level,
-    pub(crate) slope: Option<f64>,
-    pub(crate) episode: Option<(Episode, Arc<EpisodeHandle>)>,
-    pub(crate) sites: Option<Arc<[Site]>>,
-    pub(crate) captured: Option<SystemTime>,
+    at: SinceStart,
+    /// Without its number and its date.
+    moment: Moment,
+    limit: Option<Limit>,
+    /// The inode of the cgroup, 0 where there is none.
+    cgroup: u64,
+    others_hold_most: bool,
+    slope: Option<f64>,
+    /// What its handle has by the time that it is written is not in it yet.
+    episode: Option<(LastEpisode, Arc<EpisodeHandle>)>,
+    sites: Option<Arc<[Site]>>,
+    captured: Option<SystemTime>,
+}
+
+impl Entry {
+    pub(crate) fn of(
+        sample: &Sample,
+        level: Level,
+        slope: Option<f64>,
+        episode: Option<(Episode, Arc<EpisodeHandle>)>,
+    ) -> Self {
+        let (allocator, cgroup) = (sample.allocator.as_ref(), sample.cgroup.as_ref());
+        Self {
+            at: sample.at,
+            moment: Moment {
+                number: 0,
+                at: None,
+                elapsed: sample.at.elapsed(),
+                level,
+                used: sample.used,
+                limit: sample.limit.map(|limit| limit.bytes),
+                rss: sample.process.rss,
+                anon: sample.process.anon,
+                allocated: allocator.map(|allocator| allocator.allocated),
+                active: allocator.map(|allocator| allocator.active),
+                resident: allocator.map(|allocator| allocator.resident),
+                muzzy: allocator.and_then(|allocator| allocator.muzzy),
+                external: Some(sample.external),
+                cgroup_usage: cgroup.and_then(|cgroup| cgroup.usage),
+                oom_kills: cgroup.and_then(|cgroup| cgroup.events.oom_kills),
+            },
+            limit: sample.limit,
+            cgroup: cgroup.map_or(0, |cgroup| cgroup.id),
+            others_hold_most: sample.others_hold_most(),
+            slope,
+            episode: episode.map(|(episode, handle)| (LastEpisode::of(&episode, handle.began), handle)),
+            sites: None,
+            captured: None,
+        }
+    }
 }
 
 /// The way to the box's thread, and back.
@@ -180,9 +225,9 @@ impl Recorder {
     }
 
     /// Hands over what is known after a sample, unless there is no room for it. Never waits. Returns what was found since.
-    pub(crate) fn record(&mut self, entry: Entry, mut say: impl FnMut(Severity, String)) -> Vec<Arc<PreviousRun>> {
-        let entry = Entry { sites: self.sites.take(), captured: self.captured.take(), ..entry };
-        let urgent = entry.level != Level::Normal || entry.episode.is_some() || entry.captured.is_some();
+    pub(crate) fn record(&mut self, mut entry: Entry, mut say: impl FnMut(Severity, String)) -> Vec<Arc<PreviousRun>> {
+        (entry.sites, entry.captured) = (self.sites.take(), self.captured.take());
+        let urgent = entry.moment.level != Level::Normal || entry.episode.is_some() || entry.captured.is_some();
         let Some(entries) = &self.entries else { return Vec::new() };
         let sent = entries.try_send(entry);
         if urgent {

@@ -212,7 +212,7 @@ impl Watch {
         let Some(recorder) = &mut self.black_box else { return };
         let Snapshot { sample, level, slope, episode, .. } = &self.snapshot;
         let episode = self.judge.episode().zip(episode.clone());
-        let entry = Entry { sample: *sample, level: *level, slope: *slope, episode, sites: None, captured: None };
+        let entry = Entry::of(sample, *level, *slope, episode);
         let tell = &self.outlets.tell;
         let found = recorder.record(entry, |severity, text| tell.say(severity, text));
         let late = recorder.new_captures();

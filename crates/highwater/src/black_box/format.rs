@@ -16,7 +16,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use highwater_model::{Bytes, Cause, Level, Limit, LimitSource};
+use highwater_model::{Bytes, Cause, Episode, Level, Limit, LimitSource};
 
 use crate::site::Site;
 
@@ -373,6 +373,24 @@ impl State {
             *at = take.u64()?;
         }
         Some(state)
+    }
+}
+
+impl LastEpisode {
+    /// As it stands, without the ids of its trace.
+    pub(super) fn of(episode: &Episode, began: SystemTime) -> Self {
+        Self {
+            trace: None,
+            root: None,
+            number: episode.number,
+            began: Some(began),
+            level: episode.level,
+            cause: episode.cause,
+            peak: episode.peak.used,
+            peak_utilization: episode.peak.utilization,
+            time_at: episode.time_at,
+            merged: episode.merged,
+        }
     }
 }
 

@@ -15,10 +15,13 @@ fn run() -> Run {
     Run { id: crate::identity::uuid(), config: "test".to_owned(), resource: vec![name] }
 }
 
-fn entry(clock: Clock) -> Entry {
+fn sample(clock: Clock) -> Sample {
     let process = Process { rss: Some(Bytes::mib(50)), ..Process::default() };
-    let sample = Sample { at: clock.now(), used: Some(Bytes::mib(40)), process, ..Sample::default() };
-    Entry { sample, level: Level::Normal, slope: None, episode: None, sites: None, captured: None }
+    Sample { at: clock.now(), used: Some(Bytes::mib(40)), process, ..Sample::default() }
+}
+
+fn entry(clock: Clock) -> Entry {
+    Entry::of(&sample(clock), Level::Normal, None, None)
 }
 
 /// The box of a run that ended in an episode, whose root span was not known yet.
@@ -250,9 +253,10 @@ fn costs() {
         let mut took: Vec<_> = (0..SAMPLES)
             .map(|_| {
                 thread::park_timeout(Duration::from_millis(1));
-                let entry = entry(clock);
+                let sample = sample(clock);
                 let before = clock.now();
                 if with_box {
+                    let entry = Entry::of(&sample, Level::Normal, None, None);
                     recorder.record(entry, |_, text| panic!("{text}"));
                 }
                 let took = clock.now().since(before);

@@ -166,11 +166,11 @@ impl Writer {
 
     fn try_take(&mut self, entry: &Entry) -> Result<(), Trouble> {
         let file = self.open()?;
-        let at = entry.sample.at;
+        let at = entry.at;
         self.samples = self.samples.saturating_add(1);
-        let moment = self.moment(entry);
         let mut block = [0; SAMPLE];
-        moment.encode(&mut block);
+        let (number, date) = (self.samples, Some(self.clock.wall(at)));
+        Moment { number, at: date, ..entry.moment.clone() }.encode(&mut block);
         for (ring, (count, due)) in RINGS.iter().zip(&mut self.rings) {
             // A sample that comes again, with what was learned since, is there already.
             if at >= *due {
@@ -201,55 +201,25 @@ impl Writer {
         Ok(())
     }
 
-    fn moment(&self, entry: &Entry) -> Moment {
-        let Entry { sample, level, .. } = entry;
-        let allocator = sample.allocator;
-        Moment {
-            number: self.samples,
-            at: Some(self.clock.wall(sample.at)),
-            elapsed: sample.at.elapsed(),
-            level: *level,
-            used: sample.used,
-            limit: sample.limit.map(|limit| limit.bytes),
-            rss: sample.process.rss,
-            anon: sample.process.anon,
-            allocated: allocator.map(|allocator| allocator.allocated),
-            active: allocator.map(|allocator| allocator.active),
-            resident: allocator.map(|allocator| allocator.resident),
-            muzzy: allocator.and_then(|allocator| allocator.muzzy),
-            external: Some(sample.external),
-            cgroup_usage: sample.cgroup.and_then(|cgroup| cgroup.usage),
-            oom_kills: sample.cgroup.and_then(|cgroup| cgroup.events.oom_kills),
-        }
-    }
-
     /// What is to be written; what only drifts is as it was, until that is due.
     fn state_of(&self, entry: &Entry) -> State {
-        let Entry { sample, .. } = entry;
-        let cgroup = sample.cgroup.map_or(0, |cgroup| cgroup.id);
+        let cgroup = entry.cgroup;
         // Where another cgroup came to bind, its count is not that of this run.
         let same = self.samples <= 1 || self.state.cgroup == cgroup;
-        let drifts = sample.at >= self.next_drift || entry.episode.is_some();
+        let drifts = entry.at >= self.next_drift || entry.episode.is_some();
         State {
             sequence: self.state.sequence,
             at: self.state.at,
-            level: entry.level,
+            level: entry.moment.level,
             closed: false,
-            limit: sample.limit,
+            limit: entry.limit,
             cgroup: if same { cgroup } else { 0 },
-            others_hold_most: sample.others_hold_most(),
+            others_hold_most: entry.others_hold_most,
             slope: if drifts { entry.slope } else { self.state.slope },
             episode: entry.episode.as_ref().map(|(episode, handle)| LastEpisode {
                 trace: handle.id.get().map(|id| id.to_bytes()),
                 root: handle.root_span(),
-                number: episode.number,
-                began: Some(handle.began),
-                level: episode.level,
-                cause: episode.cause,
-                peak: episode.peak.used,
-                peak_utilization: episode.peak.utilization,
-                time_at: episode.time_at,
-                merged: episode.merged,
+                ..episode.clone()
             }),
             captures: self.captures,
         }
