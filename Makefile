@@ -124,14 +124,12 @@ portable: $(NO_JEMALLOC) ## Check the published crates for other systems and wit
 	has() { rustup target add $$1 >/dev/null 2>&1 || { lacks $$1; return 1; }; }; \
 	export JEMALLOC_OVERRIDE=$(abspath $(NO_JEMALLOC)) TARGET_CC=true TARGET_AR=true; set -e; \
 	for target in $(FOREIGN); do \
-		if has $$target; then for features in --no-default-features "" --all-features; do \
-			echo "portable: highwater $$features for $$target"; \
-			$(CARGO) clippy -q -p highwater $$features --target $$target -- -D warnings; \
-		done; \
-		for package in highwater-profile highwater-cli "highwater-middleware --all-features" "highwater-page --all-features"; do \
-			echo "portable: $$package for $$target"; \
-			$(CARGO) clippy -q -p $$package --target $$target -- -D warnings; \
-		done; fi; \
+		if has $$target; then \
+			echo "portable: highwater for $$target"; \
+			$(CARGO) clippy -q -p highwater --no-default-features --target $$target -- -D warnings; \
+			echo "portable: $(PUBLISHED) -p highwater-cli --all-features for $$target"; \
+			$(CARGO) clippy -q $(PUBLISHED) -p highwater-cli --all-features --target $$target -- -D warnings; \
+		fi; \
 	done; \
 	if has $(BARE); then echo "portable: highwater-model for $(BARE)"; $(CARGO) check -q -p highwater-model --target $(BARE); fi; \
 	if rustup toolchain install $(OLDEST) --profile minimal >/dev/null 2>&1; then \
