@@ -170,7 +170,7 @@ impl Writer {
         self.samples = self.samples.saturating_add(1);
         let mut block = [0; SAMPLE];
         let (number, date) = (self.samples, Some(self.clock.wall(at)));
-        Moment { number, at: date, ..entry.moment.clone() }.encode(&mut block);
+        Moment { number, at: date, ..entry.moment }.encode(&mut block);
         for (ring, (count, due)) in RINGS.iter().zip(&mut self.rings) {
             // A sample that comes again, with what was learned since, is there already.
             if at >= *due {
