@@ -38,6 +38,7 @@ demo: ## Run the demo service at http://127.0.0.1:3000 (HOST, PORT); nothing els
 .PHONY: test
 test: peers ## Run all tests, against the real collector, Prometheus and Jaeger
 	$(CARGO) test -p highwater-model
+	$(CARGO) bench -q -p highwater-model --bench judge -- 100 >/dev/null
 	$(CARGO) test -p highwater-profile --all-features
 	$(CARGO) test -p highwater-sources
 	$(CARGO) test -p highwater-sources --features jemalloc

@@ -94,9 +94,14 @@ pub(crate) struct Writer {
     limited: bool,
 }
 
+/// Whether there is to be no limit.
+pub(crate) fn is_unlimited() -> bool {
+    std::env::args().any(|argument| argument == "unlimited")
+}
+
 impl Writer {
     pub(crate) fn new(leaking: Cause) -> Self {
-        Self { leaking, limited: !std::env::args().any(|argument| argument == "unlimited") }
+        Self { leaking, limited: !is_unlimited() }
     }
 
     pub(crate) fn sample(&self, seconds: f64, moment: &Moment) -> Sample {
