@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use highwater::model::{Change, SinceStart};
+use highwater::model::{Change, Reason, SinceStart};
 use highwater::{Bytes, Event, Level, Sample, What};
 
 /// Counts as the replay goes on.
@@ -55,7 +55,11 @@ impl Summary {
         }
         let What::Memory(transition) = event.what() else { return };
         match transition.change {
-            Change::Begun(episode) => (self.episodes, self.open) = (episode.number, true),
+            Change::Begun(_) => {
+                // The second half of one that was split is none of its own.
+                self.episodes = self.episodes.saturating_add(u64::from(transition.reason != Reason::Split));
+                self.open = true;
+            }
             Change::Ended(..) => self.open = false,
             _ => {}
         }

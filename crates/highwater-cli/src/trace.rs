@@ -4,7 +4,7 @@
 //! fields, and what is longer is an error and not kept. Therefore the state machine of `csv-core` over two buffers that do
 //! not grow, and not a reader that collects a record of any size.
 //!
-//! A last line without an end that is no row is what a kill or a full disk leaves behind, and no error.
+//! A last line without an end and with too few fields is what a kill or a full disk leaves behind, and no error.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -94,7 +94,7 @@ impl<R: BufRead> Trace<R> {
                 }
                 Ok(Some(row))
             }
-            Err(_) if record.open => {
+            Err(_) if record.open && record.fields < self.columns.len() => {
                 let Record { line, .. } = record;
                 self.words.push(format!("{}:{line}: the last line is torn, and left out", self.name));
                 Ok(None)

@@ -107,6 +107,7 @@ impl Watch {
                 refresh = now.after(REFRESH);
             }
             let (mut glance, glance_cost) = self.glance();
+            self.snapshot.cost.read = self.snapshot.cost.read.saturating_add(glance_cost);
             let suspects = heard || self.schedule.sees_climb() || self.judge.suspects(&glance);
             if now >= sample || (suspects && out_of_turn.allows(now)) {
                 let before = std::mem::replace(&mut cost, self.round(now));

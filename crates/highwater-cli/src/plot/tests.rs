@@ -82,3 +82,11 @@ proptest! {
         picture("any.csv", rows);
     }
 }
+
+#[test]
+fn growth_is_marked() {
+    // A leak of two hours, sampled every ten seconds, from a third of the limit on.
+    let leak = (0..720).map(|row| (row * 10, Some(300 + row), Some(1000)));
+    let drawn = picture("leak.csv", leak);
+    assert!(drawn.contains(">growth<"), "{drawn}");
+}
