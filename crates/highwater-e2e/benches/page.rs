@@ -50,6 +50,7 @@ fn main() {
         [subject, start("off")]
     };
     compare("page with 50 tabs / no page", visited(TABS, tab));
+    compare("page with one tab / no page", visited(1, tab));
     compare("page, nobody looks / no page", visited(0, tab));
     compare("page, 64 that ask for six hours and read nothing / no page", visited(ALL, slow));
     compare("page, 64 that send half a request / no page", visited(ALL, half));
@@ -152,7 +153,7 @@ fn tab(stream: &mut TcpStream) -> io::Result<()> {
     ask(stream, "/api/snapshot", "Connection: close\r\n")?;
     read_on(stream)?;
     *stream = TcpStream::connect(stream.peer_addr()?)?;
-    ask(stream, "/api/live", "")?;
+    ask(stream, "/api/live", "Connection: close\r\n")?;
     read_on(stream)
 }
 

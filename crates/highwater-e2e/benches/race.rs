@@ -34,7 +34,7 @@ const RATES: [&str; 4] = ["1000", "100", "max", "10"];
 const LIMITS: [u64; 5] = [512, 64, 128, 256, 1024];
 /// Fewer where a run takes so long, in seconds.
 const RUNS: usize = 20;
-const LONG: u64 = 15;
+const LONG: u64 = 60;
 
 fn main() {
     let cells: Vec<(String, u64)> = match environment::variable("RACE_CELLS") {

@@ -147,8 +147,8 @@ fn substituted(text: &str) -> String {
         ("$__rate_interval", "10s"),
         ("$__interval", "1s"),
         ("$__range", "10m"),
-        // What happens in one minute of a range happened here in the last few.
-        ("[1m]", "[10m]"),
+        // What happens within two steps of a range happened here in the last minutes.
+        ("[2m]", "[10m]"),
         ("$job", SERVICE),
         ("$instance", INSTANCE),
     ];

@@ -72,6 +72,17 @@ fn what_a_service_warmed_up_with_is_not_the_cause_of_a_later_leak() {
     assert_eq!(calm.cause(&leaked, Bytes::mib(3520)), Cause::Unattributed);
 }
 
+#[test]
+fn cached_files_are_the_cause_only_where_nothing_else_explains_the_growth() {
+    let with_file = |heap, file| {
+        let held = sample(heap, heap, heap, 0);
+        Sample { process: Process { file: Some(Bytes::mib(file)), ..held.process }, ..held }
+    };
+    assert_eq!(cause(&with_file(10, 10), &with_file(30, 90)), Cause::Heap);
+    let (calm, now) = (Parts::of(&with_file(10, 10)), Parts::of(&with_file(10, 90)));
+    assert_eq!(now.grown_since(&calm, Bytes::mib(80)), Cause::File);
+}
+
 /// MiB of the heap and of what the program registered.
 fn held(heap: u64, external: u64) -> (Bytes, Sample) {
     let used = heap.saturating_add(external);
