@@ -34,6 +34,7 @@ use crate::event::Severity;
 use crate::finished::Running;
 use crate::identity::EpisodeHandle;
 use crate::site::Site;
+use crate::stack;
 
 pub use format::{LastEpisode, LastPanic, Moment, Value};
 pub use previous::PreviousRun;
@@ -168,6 +169,7 @@ impl Recorder {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let closes = Arc::clone(&closing);
         let thread = thread::Builder::new().name("highwater-box".to_owned()).spawn(move || {
+            stack::touch::<{ stack::SHALLOW }>();
             let mut writer = writer::Writer::new(path, is_folder, run, around, clock, words);
             write(&receiver, &mut writer);
             writer.end(closes.load(Ordering::Acquire));

@@ -32,6 +32,7 @@ use crate::identity::EpisodeHandle;
 use crate::otel::Profiles;
 use crate::shared::Shared;
 use crate::site::Site;
+use crate::stack;
 
 use desk::Desk;
 pub(crate) use desk::Reply;
@@ -426,6 +427,7 @@ pub(crate) fn spawn(
     taker.earlier().into_iter().for_each(|ago| captures.remember(ago));
     let shared = Arc::clone(shared);
     thread::Builder::new().name("highwater-capture".to_owned()).spawn(move || {
+        stack::touch::<{ stack::SHALLOW }>();
         // Opened beforehand: under pressure there may be no descriptor left.
         let mut sources = Sources::open(options, Arc::clone(&shared.regions));
         while let Ok(order) = taken.recv() {

@@ -116,6 +116,7 @@ mod report;
 mod shared;
 mod signal;
 mod site;
+mod stack;
 mod startup;
 mod status;
 mod telemetry;

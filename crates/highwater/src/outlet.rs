@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::act::Acted;
 use crate::event::{Event, Severity};
 use crate::finished::Running;
+use crate::stack;
 use crate::voice;
 
 /// How many messages wait for one thread: at two events a second, half a minute of a hung one.
@@ -65,6 +66,7 @@ impl Queue {
     pub(crate) fn spawn(name: &'static str, mut outlets: Vec<Box<dyn Outlet>>, done: Running) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(QUEUE);
         let handle = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            stack::touch::<{ stack::SHALLOW }>();
             run(&receiver, &mut outlets);
             drop(outlets);
             drop(done);

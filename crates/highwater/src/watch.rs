@@ -35,6 +35,7 @@ use crate::pressure::Publisher;
 use crate::record::Recording;
 use crate::shared::Shared;
 use crate::signal::Signal;
+use crate::stack;
 use crate::startup::Findings;
 
 /// Between two samples.
@@ -86,6 +87,7 @@ pub(crate) struct Outlets {
 impl Watch {
     /// Runs until the agent stops.
     pub(crate) fn run(mut self) {
+        stack::touch::<{ stack::DEEP }>();
         let start = self.shared.clock.now();
         let (mut sample, mut refresh) = (start, start.after(REFRESH));
         let mut cost = Duration::ZERO;
