@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use highwater_model::{Bytes, Confidence, Evidence, Machine, Sample, Verdict};
@@ -13,6 +12,9 @@ use super::reader::BlackBox;
 use crate::clock::Clock;
 use crate::event::Attribute;
 use crate::identity::fingerprint;
+#[cfg(feature = "otlp")]
+use crate::signal::Signal;
+use crate::signal::Signals;
 
 /// A run that is over.
 #[derive(Clone, Debug)]
@@ -24,29 +26,65 @@ pub struct PreviousRun {
     receipt: Arc<Receipt>,
 }
 
-/// Whether the event of a run has arrived.
+/// Whether the event of a run has arrived: as a log record, and as a span where an episode was open.
 #[derive(Debug, Default)]
-pub(crate) struct Receipt(AtomicU8);
+pub(crate) struct Receipt(Mutex<Arrival>);
 
-const DELIVERED: u8 = 1;
-const LOST: u8 = 2;
+#[derive(Debug, Default)]
+struct Arrival {
+    is_delivered: bool,
+    /// It will not arrive any more in this run.
+    is_lost: bool,
+    /// How many parts are on their way, where it goes in parts.
+    awaited: usize,
+    /// Those that have arrived.
+    taken: Signals<bool>,
+}
 
 impl Receipt {
     pub(crate) fn deliver(&self) {
-        self.0.store(DELIVERED, Ordering::Release);
+        self.arrival().is_delivered = true;
     }
 
-    /// It will not arrive any more in this run.
+    /// It will not arrive any more in this run, whatever else of it does.
     pub(crate) fn lose(&self) {
-        let _ = self.0.compare_exchange(0, LOST, Ordering::AcqRel, Ordering::Acquire);
+        self.arrival().is_lost = true;
     }
 
     pub(crate) fn is_delivered(&self) -> bool {
-        self.0.load(Ordering::Acquire) == DELIVERED
+        self.arrival().is_delivered
     }
 
     pub(crate) fn is_awaited(&self) -> bool {
-        self.0.load(Ordering::Acquire) == 0
+        let arrival = self.arrival();
+        !arrival.is_delivered && !arrival.is_lost
+    }
+
+    fn arrival(&self) -> MutexGuard<'_, Arrival> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(feature = "otlp")]
+impl Receipt {
+    /// It goes in so many parts now, and is delivered when the last of them is.
+    pub(crate) fn expect(&self, parts: usize) {
+        let mut arrival = self.arrival();
+        (arrival.awaited, arrival.is_lost) = (parts, false);
+        arrival.is_delivered |= parts == 0;
+    }
+
+    /// A part has arrived.
+    pub(crate) fn take(&self, signal: Signal) {
+        let mut arrival = self.arrival();
+        arrival.awaited = arrival.awaited.saturating_sub(1);
+        *arrival.taken.of_mut(signal) = true;
+        arrival.is_delivered |= arrival.awaited == 0;
+    }
+
+    /// Whether that part has arrived, now or when it was told before.
+    pub(crate) fn is_taken(&self, signal: Signal) -> bool {
+        *self.arrival().taken.of(signal)
     }
 }
 
@@ -125,6 +163,12 @@ impl PreviousRun {
 
     pub(crate) fn receipt(&self) -> &Arc<Receipt> {
         &self.receipt
+    }
+
+    /// The same run, told before: what has arrived of it need not be told again.
+    #[cfg(feature = "otlp")]
+    pub(super) fn told_before(self, receipt: Arc<Receipt>) -> Self {
+        Self { receipt, ..self }
     }
 
     /// The attributes that only this event has.
