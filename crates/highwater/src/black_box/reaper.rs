@@ -14,6 +14,7 @@ use highwater_model::{Sample, Verdict};
 
 use super::claim;
 use super::previous::{PreviousRun, Receipt, Surroundings};
+use super::reader::ReadError;
 use crate::config::{Config, ConfigError, ENDPOINT, Exporter};
 use crate::otel;
 
@@ -32,7 +33,7 @@ pub struct Reaper {
 pub struct Reaped {
     /// The runs that were told; their boxes are gone.
     pub told: Vec<Arc<PreviousRun>>,
-    /// The boxes that could not be told, and why: they are still there.
+    /// The boxes that could not be told, or not be read, and why: they are still there.
     pub kept: Vec<(PathBuf, String)>,
 }
 
@@ -99,8 +100,17 @@ impl Reaper {
         let mut before = std::mem::take(&mut *begun);
         for entry in fs::read_dir(&self.folder).map_err(unread)? {
             let path = entry.map_err(unread)?.path();
-            // What is not a box, is being made, or cannot be read by this version is not touched.
-            let Ok(Some(left)) = claim::claim(&path) else { continue };
+            let left = match claim::claim(&path) {
+                Ok(Some(left)) => left,
+                // In use or being made; none; told by somebody else meanwhile.
+                Ok(None) | Err(ReadError::NotABox) => continue,
+                Err(ReadError::System(error)) if error.kind() == io::ErrorKind::NotFound => continue,
+                // A run may be over that nobody hears of.
+                Err(error) => {
+                    reaped.kept.push((path, error.to_string()));
+                    continue;
+                }
+            };
             let run = PreviousRun::of(left.black_box.clone(), &around);
             let run = Arc::new(match before.remove(run.black_box().run()) {
                 Some(receipt) => run.told_before(receipt),

@@ -2,6 +2,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use super::super::format;
 use super::super::tests::bytes_within_an_episode;
 use super::*;
 
@@ -97,4 +98,34 @@ fn a_box_whose_span_was_not_taken_stays_and_the_next_pass_tells_the_span_alone()
         });
         assert_eq!((last, path.exists()), (vec!["/v1/traces".to_owned()], false));
     }
+}
+
+#[test]
+fn a_box_that_cannot_be_read_is_kept_and_said_and_what_is_no_box_is_neither() {
+    let (folder, collector) = (tempfile::tempdir().unwrap(), Collector::start());
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("newer.box"), [&format::MAGIC[..], &(format::VERSION + 1).to_le_bytes()].concat()).unwrap();
+    fs::write(path("spoilt.box"), [&format::MAGIC[..], &format::VERSION.to_le_bytes()].concat()).unwrap();
+    for none in ["letter.box", "empty.box"] {
+        fs::write(path(none), &none[..none.len() % 9]).unwrap();
+    }
+    fs::create_dir(path("folder.box")).unwrap();
+    let mut expected = vec![("newer.box", "it has version "), ("spoilt.box", "its first block is spoilt")];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(path("nowhere"), path("dangling.box")).unwrap();
+        // No permission would keep root from a file; a loop does.
+        std::os::unix::fs::symlink(path("unread.box"), path("unread.box")).unwrap();
+        expected.push(("unread.box", "symbolic link"));
+    }
+    let asked = collector.paths_of(200, || {
+        let mut reaped = reaper(folder.path(), &collector).reap().unwrap();
+        reaped.kept.sort();
+        assert_eq!((reaped.told.len(), reaped.kept.len()), (0, expected.len()), "{reaped:?}");
+        for ((kept, why), (name, text)) in reaped.kept.iter().zip(&expected) {
+            assert!(*kept == path(name) && why.contains(text), "{name}, {text}: {reaped:?}");
+        }
+    });
+    assert_eq!(asked, Vec::<String>::new());
+    assert!(path("newer.box").exists() && path("spoilt.box").exists());
 }
