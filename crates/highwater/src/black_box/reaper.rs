@@ -94,6 +94,7 @@ impl Reaper {
     /// Where the folder cannot be read.
     pub fn reap(&self) -> Result<Reaped, ReapError> {
         let unread = |error| ReapError::Folder(self.folder.clone(), error);
+        claim::clear(&self.folder, "");
         let mut reaped = Reaped::default();
         let around = Surroundings::of(&Sample::default());
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
