@@ -76,6 +76,13 @@ fn tells_it_all(record: &Record, peers: &Peers) {
     assert!(!trace.named("memory episode begun").is_empty() && trace.named("memory episode").is_empty(), "{trace:?}");
 }
 
+/// The line about the run that is over names it, too.
+#[track_caller]
+fn names_the_function(error: &str) {
+    let line = error.lines().find(|line| line.contains("the previous run was killed for memory"));
+    assert!(line.is_some_and(|line| line.contains(FUNCTION)), "{error}");
+}
+
 #[test]
 fn the_next_start_of_a_demo_that_was_killed_names_the_function_that_allocated() {
     let test = "the_next_start_of_a_demo_that_was_killed_names_the_function_that_allocated";
@@ -85,6 +92,7 @@ fn the_next_start_of_a_demo_that_was_killed_names_the_function_that_allocated() 
     let again = start("again", &cgroup, folder.path(), &peers);
     tells_it_all(&end_of(&instance, &peers), &peers);
     again.wait_for_word("highwater: the previous run was killed for memory (certain)");
+    names_the_function(&again.process().error());
 
     let profile = fs::read_dir(folder.path().join("profiles")).unwrap().next().unwrap().unwrap().path();
     let mut pprof = Command::new("go");
@@ -103,6 +111,7 @@ fn a_reaper_tells_of_a_demo_that_is_not_started_again() {
     let reaper = Program::at(&highwater).arg("reap").arg(folder.path().join("boxes"));
     let mut reaper = reaper.arg("--otlp").arg(peers.collector.endpoint()).start();
     reaper.wait_for_success();
+    names_the_function(&reaper.error());
     let record = end_of(&instance, &peers);
     assert_eq!(record.instance(), instance, "in the name of the run that is over");
     tells_it_all(&record, &peers);

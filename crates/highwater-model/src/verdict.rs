@@ -6,7 +6,7 @@
 //! absence of any mark is a guess.
 //!
 //! What counts, in this order: a run that said that it ended; another boot of the machine, where it is the same one; the
-//! kernel's counter, where use was near the limit; a panic after which nothing was sampled; an exit past the agent; the
+//! kernel's counter, where use was near the limit; a panic that was the last that it did; an exit past the agent; the
 //! kernel's counter where use was far from the limit, since the kill may have been a later neighbour's; use that was at the
 //! limit, or would have reached it before the next sample.
 
@@ -107,7 +107,8 @@ pub struct Evidence {
     pub closed: bool,
     /// Whether it left by an exit that the agent was not told of.
     pub exited: bool,
-    /// Whether it panicked, and nothing was sampled afterwards; of one that was closed, in its main thread.
+    /// Whether it panicked, and no more than the sample that was due came afterwards; of one that was closed, in its main
+    /// thread.
     pub panicked: bool,
     /// Where it was.
     pub machine: Machine,

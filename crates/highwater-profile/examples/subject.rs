@@ -47,6 +47,23 @@ mod guilty {
         }
         blocks
     }
+
+    /// It has no frame of its own.
+    #[inline(always)]
+    fn inlined(size: usize) -> Vec<u8> {
+        let mut block = Vec::new();
+        block.resize(size, 1);
+        block
+    }
+
+    #[inline(never)]
+    pub(super) fn caller() -> Blocks {
+        let mut blocks = Blocks::new();
+        while blocks.len() < HELD >> 16 {
+            blocks.push(inlined(1 << 16));
+        }
+        blocks
+    }
 }
 
 #[inline(never)]
@@ -114,6 +131,7 @@ fn main() {
         "deep" => deep(400),
         "long" => <Eight<Eight<u8>> as Hold>::hold(),
         "guilty" => guilty::hold(),
+        "inlined" => guilty::caller(),
         library => opened(library),
     });
     let held: usize = blocks.iter().chain(&innocent).map(Vec::capacity).sum();

@@ -94,6 +94,16 @@ fn the_guilty_function_is_named_in_a_program_with_its_c_library_inside() {
     names(&run(&built(&["-C", "target-feature=+crt-static"], "static"), "guilty"), "subject::guilty::hold");
 }
 
+/// Not even moved when it starts, which one with its C library inside is as a rule.
+#[test]
+fn the_guilty_function_is_named_in_a_program_that_nothing_loads_or_moves() {
+    let program = built(&["-C", "relocation-model=static", "-C", "target-feature=+crt-static"], "alone");
+    let output = Command::new("readelf").args(["--file-header", "--program-headers", "--wide"]).arg(&program).output();
+    let headers = String::from_utf8(output.unwrap().stdout).unwrap();
+    assert!(headers.contains("EXEC (Executable file)") && !headers.contains("INTERP"), "{headers}");
+    names(&run(&program, "guilty"), "subject::guilty::hold");
+}
+
 #[test]
 fn a_name_of_thousands_of_characters_is_cut() {
     let said = run(&built(&["-C", "symbol-mangling-version=v0"], "long"), "long");
@@ -158,6 +168,18 @@ mod symbolize {
             frame.functions.iter().cloned().zip(frame.places.iter().cloned()).collect::<Vec<_>>()
         };
         profile.frames.iter().flat_map(all).collect()
+    }
+
+    #[test]
+    fn a_function_that_was_inlined_and_who_calls_it_are_both_named() {
+        // With line tables alone, names have no paths.
+        let said = run(&built(&["-C", "debuginfo=2"], "inlining"), "inlined");
+        let mut profile = Profile::read(File::open(said.pprof()).unwrap()).unwrap();
+        let both = ["subject::guilty::inlined", "subject::guilty::caller"];
+        let has = |profile: &Profile, names: &[&str]| profile.frames.iter().any(|frame| frame.functions == names);
+        assert!(has(&profile, &both[1..]), "the symbol table knows the caller alone");
+        Symbols::new(Vec::new(), None).symbolize(&mut profile);
+        assert!(has(&profile, &both), "the inlined one first: {:?}", functions(&profile));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use highwater_sources::{Options, PerProcess, Region, Sources, Stop};
 
 use crate::builder::Builder;
 use crate::capture::{Capture, CaptureError, Reply};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::delivery::DeliveryReport;
 use crate::event::Event;
 use crate::finished::Finished;
@@ -184,10 +184,14 @@ impl Agent {
         {
             let threads = self.0.threads.lock().unwrap_or_else(PoisonError::into_inner);
             let running = threads.as_ref().filter(|threads| threads.stop.is_some()).ok_or(CaptureError::Ended)?;
-            let busy = |reason, why: &str| CaptureError::Refused { reason, why: why.to_owned() };
-            let unavailable = || busy(Refusal::Unavailable, "none can be taken here, as was said at the start");
-            let ask = running.ask.as_ref().ok_or_else(unavailable)?;
-            ask.try_send(reply).map_err(|_| busy(Refusal::Busy, "too many wait for one"))?;
+            let refused = |reason, why: String| CaptureError::Refused { reason, why };
+            let unavailable = || match config::missing_for_profiles() {
+                // Nothing is said of that at the start: a service need not want any.
+                Some(missing) => format!("it {missing}"),
+                None => "none can be taken here, as was said at the start".to_owned(),
+            };
+            let ask = running.ask.as_ref().ok_or_else(|| refused(Refusal::Unavailable, unavailable()))?;
+            ask.try_send(reply).map_err(|_| refused(Refusal::Busy, "too many wait for one".to_owned()))?;
         }
         answer.recv_timeout(deadline).map_err(|error| match error {
             RecvTimeoutError::Timeout => CaptureError::Late,

@@ -155,7 +155,8 @@ impl Builder {
 
     /// A folder for heap profiles, in pprof's format (`HIGHWATER_PROFILE_DIR`), with feature `heap-profile`; by default none,
     /// and the places that hold most are told all the same. It is made where it is not there, and holds at most 128 MiB, or
-    /// `HIGHWATER_PROFILE_SIZE`: of an episode the first profile, the last three and the largest.
+    /// `HIGHWATER_PROFILE_SIZE`: of an episode the first profile, the last three and the largest. One for each instance: all
+    /// that share one share its size, and the budget of captures, which is counted by the files.
     pub fn profile_folder(self, folder: impl AsRef<Path>) -> Self {
         let mut builder = self;
         builder.config.profile_folder = Some(folder.as_ref().to_owned());

@@ -476,10 +476,12 @@ impl FromStr for EventsTo {
 
 /// Whether there can be heap profiles at all.
 pub(crate) fn profiles() -> Result<(), String> {
-    if cfg!(feature = "heap-profile") {
-        return Ok(());
-    }
-    Err("needs highwater's cargo feature `heap-profile`: turn it on, or leave this out".to_owned())
+    missing_for_profiles().map_or(Ok(()), |missing| Err(format!("{missing}, or leave this out")))
+}
+
+/// What a build has too little for heap profiles, and what would give it.
+pub(crate) fn missing_for_profiles() -> Option<&'static str> {
+    (!cfg!(feature = "heap-profile")).then_some("needs highwater's cargo feature `heap-profile`: turn it on")
 }
 
 const NORMAL: &str = "normal is not entered but returned to: set elevated, high or critical";

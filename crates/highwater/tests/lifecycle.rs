@@ -48,6 +48,16 @@ fn a_second_start_is_a_handle_of_the_first_and_a_second_builder_an_error() {
 }
 
 #[test]
+fn who_asks_for_a_heap_profile_of_a_build_without_them_hears_which_feature_is_missing() {
+    let _alone = alone();
+    let agent = Agent::builder().start().unwrap();
+    let why = agent.capture(PATIENCE).unwrap_err().to_string();
+    let names = why == "no heap profile: it needs highwater's cargo feature `heap-profile`: turn it on";
+    // With the feature, but without jemalloc in this program, that was said at the start.
+    assert_eq!(names, !cfg!(feature = "heap-profile"), "{why}");
+}
+
+#[test]
 fn an_open_episode_is_told_and_ended_by_shutdown() {
     let _alone = alone();
     let (builder, events) = listening(raised());

@@ -161,7 +161,7 @@ pub(super) fn in_folder(folder: &Path, is_ours: impl Fn(&BlackBox) -> bool) -> i
 /// Makes a box at `path`, where nothing stands: locked, of its full size, and with its first block.
 pub(super) fn make(path: &Path, run: &str, header: &[u8]) -> io::Result<File> {
     let mut name = OsString::from(path);
-    name.push(format!(".{run}.new"));
+    name.push(format!(".{run}{UNFINISHED}"));
     let new = PathBuf::from(name);
     let made = OpenOptions::new().read(true).write(true).create_new(true).open(&new).and_then(|file| {
         if !platform::lock(&file)? {
@@ -179,6 +179,34 @@ pub(super) fn make(path: &Path, run: &str, header: &[u8]) -> io::Result<File> {
     });
     let _ = fs::remove_file(&new);
     made
+}
+
+/// Removes what runs have left that were killed while they made a box in `folder` whose name begins so: nothing is in it yet.
+pub(super) fn clear(folder: &Path, begins: &str) {
+    /// Longer than it takes to make one: then a file whose maker has not locked it yet is left alone.
+    const OLD: Duration = Duration::from_secs(60);
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let is_one = entry.file_name().to_str().is_some_and(|name| name.starts_with(begins) && is_unfinished(name));
+        let written = entry.metadata().ok().filter(|file| file.is_file()).and_then(|file| file.modified().ok());
+        let is_old = written.is_some_and(|at| Clock::date().duration_since(at).is_ok_and(|age| age >= OLD));
+        if !is_one || !is_old {
+            continue;
+        }
+        let path = entry.path();
+        let Ok(file) = OpenOptions::new().read(true).write(true).open(&path) else { continue };
+        if platform::lock(&file).unwrap_or_default() && platform::stands_at(&file, &path).unwrap_or_default() {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+/// Of a box that is being made, after its name and the run's id.
+const UNFINISHED: &str = ".new";
+
+fn is_unfinished(name: &str) -> bool {
+    let run = name.strip_suffix(UNFINISHED).and_then(|name| Some(name.rsplit_once('.')?.1));
+    run.is_some_and(|run| run.len() == 36 && run.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'))
 }
 
 #[cfg(test)]

@@ -2,17 +2,20 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use highwater_model::{Bytes, Confidence, Evidence, Machine, Sample, Verdict};
 use highwater_sources::{boot_id, boot_time, machine_id, process_start_time};
 
+use super::format::Moment;
 use super::reader::BlackBox;
 use crate::clock::Clock;
 use crate::event::Attribute;
 use crate::identity::fingerprint;
+#[cfg(feature = "otlp")]
+use crate::signal::Signal;
+use crate::signal::Signals;
 
 /// A run that is over.
 #[derive(Clone, Debug)]
@@ -24,29 +27,65 @@ pub struct PreviousRun {
     receipt: Arc<Receipt>,
 }
 
-/// Whether the event of a run has arrived.
+/// Whether the event of a run has arrived: as a log record, and as a span where an episode was open.
 #[derive(Debug, Default)]
-pub(crate) struct Receipt(AtomicU8);
+pub(crate) struct Receipt(Mutex<Arrival>);
 
-const DELIVERED: u8 = 1;
-const LOST: u8 = 2;
+#[derive(Debug, Default)]
+struct Arrival {
+    is_delivered: bool,
+    /// It will not arrive any more in this run.
+    is_lost: bool,
+    /// How many parts are on their way, where it goes in parts.
+    awaited: usize,
+    /// Those that have arrived.
+    taken: Signals<bool>,
+}
 
 impl Receipt {
     pub(crate) fn deliver(&self) {
-        self.0.store(DELIVERED, Ordering::Release);
+        self.arrival().is_delivered = true;
     }
 
-    /// It will not arrive any more in this run.
+    /// It will not arrive any more in this run, whatever else of it does.
     pub(crate) fn lose(&self) {
-        let _ = self.0.compare_exchange(0, LOST, Ordering::AcqRel, Ordering::Acquire);
+        self.arrival().is_lost = true;
     }
 
     pub(crate) fn is_delivered(&self) -> bool {
-        self.0.load(Ordering::Acquire) == DELIVERED
+        self.arrival().is_delivered
     }
 
     pub(crate) fn is_awaited(&self) -> bool {
-        self.0.load(Ordering::Acquire) == 0
+        let arrival = self.arrival();
+        !arrival.is_delivered && !arrival.is_lost
+    }
+
+    fn arrival(&self) -> MutexGuard<'_, Arrival> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(feature = "otlp")]
+impl Receipt {
+    /// It goes in so many parts now, and is delivered when the last of them is.
+    pub(crate) fn expect(&self, parts: usize) {
+        let mut arrival = self.arrival();
+        (arrival.awaited, arrival.is_lost) = (parts, false);
+        arrival.is_delivered |= parts == 0;
+    }
+
+    /// A part has arrived.
+    pub(crate) fn take(&self, signal: Signal) {
+        let mut arrival = self.arrival();
+        arrival.awaited = arrival.awaited.saturating_sub(1);
+        *arrival.taken.of_mut(signal) = true;
+        arrival.is_delivered |= arrival.awaited == 0;
+    }
+
+    /// Whether that part has arrived, now or when it was told before.
+    pub(crate) fn is_taken(&self, signal: Signal) -> bool {
+        *self.arrival().taken.of(signal)
     }
 }
 
@@ -125,6 +164,12 @@ impl PreviousRun {
 
     pub(crate) fn receipt(&self) -> &Arc<Receipt> {
         &self.receipt
+    }
+
+    /// The same run, told before: what has arrived of it need not be told again.
+    #[cfg(feature = "otlp")]
+    pub(super) fn told_before(self, receipt: Arc<Receipt>) -> Self {
+        Self { receipt, ..self }
     }
 
     /// The attributes that only this event has.
@@ -234,20 +279,25 @@ fn machine(black_box: &BlackBox, around: &Surroundings) -> Machine {
     }
 }
 
-/// Whether a panic was the last that it did. One that was survived has a sample after it.
+/// Whether a panic was the last that it did, as far as its samples and marks show.
 fn panicked(black_box: &BlackBox) -> bool {
-    /// From the sample before the panic to the one that was not taken any more.
-    const LATE: Duration = Duration::from_secs(3);
+    /// From a panic of the main thread to the end that the run says itself: destructors run meanwhile.
+    const UNWOUND: Duration = Duration::from_secs(3);
+    /// For the hook to print a backtrace, before the process is aborted. Under pressure many samples come in this time.
+    const PRINTED: Duration = Duration::from_millis(500);
     let Some(panic) = black_box.panic() else { return false };
+    let ended = black_box.is_closed() || black_box.exited().is_some();
     // Of a thread that panicked, a run that ends in order has not died.
     if black_box.is_closed() && !panic.in_main {
         return false;
     }
-    let last = black_box.samples().last().and_then(|sample| sample.at);
-    match (panic.at, last) {
-        (Some(at), Some(last)) => last.duration_since(at).unwrap_or_default() < LATE,
-        _ => true,
-    }
+    let Some(at) = panic.at else { return true };
+    let since = |sample: &Moment| sample.at.and_then(|sampled| sampled.duration_since(at).ok());
+    let mut after = black_box.samples().iter().rev().map_while(since).filter(|since| !since.is_zero());
+    let Some(last) = after.next() else { return true };
+    // One that was due may come before the end. Of a run that goes on there are more.
+    let is_survived = last >= PRINTED && after.next().is_some();
+    if ended && panic.in_main { last < UNWOUND } else { !is_survived }
 }
 
 /// How long after the last sample the next one was due: as long as the one before, and a little more.
@@ -269,6 +319,33 @@ mod tests {
         let mut bytes = vec![0; format::SIZE as usize];
         header.encode(&mut bytes[..format::HEADER.size]);
         BlackBox::parse(&bytes).unwrap()
+    }
+
+    #[test]
+    fn a_panic_counts_where_no_more_than_the_sample_that_was_due_came_after_it() {
+        /// A run that panicked at its 10,000th millisecond, with samples and an exit at these.
+        fn panicked_at(samples: &[u64], in_main: bool, exit: Option<u64>) -> bool {
+            let at = |milliseconds| SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds);
+            let mut bytes = vec![0; format::SIZE as usize];
+            let from = |place: format::Place| place.at as usize..place.at as usize + place.size;
+            Header::default().encode(&mut bytes[from(format::HEADER)]);
+            for (slot, milliseconds) in (0..).zip(samples) {
+                let (elapsed, at) = (Duration::from_millis(*milliseconds), Some(at(*milliseconds)));
+                let moment = Moment { number: slot + 1, at, elapsed, ..Moment::default() };
+                moment.encode(&mut bytes[from(format::RINGS[0].place(slot))]);
+            }
+            format::encode_panic(at(10_000), "main.rs", 7, in_main, &mut bytes[from(format::PANIC)]);
+            exit.into_iter().for_each(|exit| format::encode_exit(at(exit), &mut bytes[from(format::EXIT)]));
+            panicked(&BlackBox::parse(&bytes).unwrap())
+        }
+        assert!(panicked_at(&[8_500, 9_500], false, None));
+        assert!(panicked_at(&[9_500, 10_500], false, None), "one that was due comes while a backtrace is printed");
+        assert!(panicked_at(&[9_980, 10_020, 10_060, 10_100], false, None), "under pressure many are due");
+        assert!(!panicked_at(&[9_500, 10_500, 11_500], false, None), "it was caught, and the run killed 2.5 s later");
+        assert!(!panicked_at(&[9_500, 10_500, 11_500], true, None));
+        assert!(!panicked_at(&[9_500, 10_500, 11_500], false, Some(12_000)), "it was caught, and the run left");
+        assert!(panicked_at(&[9_500, 10_500, 11_500], true, Some(12_000)), "destructors take their time");
+        assert!(!panicked_at(&[9_500, 11_500, 13_500], true, Some(14_000)));
     }
 
     #[test]

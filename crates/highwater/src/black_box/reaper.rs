@@ -3,16 +3,18 @@
 //! A box is claimed by its lock, so that of a reaper and a process that starts only one tells it. It is sent with the resource
 //! of the run that is over, and removed once the collector has taken it; what is not taken stays for the next pass.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use highwater_model::{Sample, Verdict};
 
 use super::claim;
-use super::previous::{PreviousRun, Surroundings};
+use super::previous::{PreviousRun, Receipt, Surroundings};
+use super::reader::ReadError;
 use crate::config::{Config, ConfigError, ENDPOINT, Exporter};
 use crate::otel;
 
@@ -21,6 +23,8 @@ use crate::otel;
 pub struct Reaper {
     folder: PathBuf,
     config: Config,
+    /// What has arrived of the runs whose boxes were kept, by their ids: the next pass tells the rest of each.
+    begun: Mutex<BTreeMap<String, Arc<Receipt>>>,
 }
 
 /// What one pass came to.
@@ -29,7 +33,7 @@ pub struct Reaper {
 pub struct Reaped {
     /// The runs that were told; their boxes are gone.
     pub told: Vec<Arc<PreviousRun>>,
-    /// The boxes that could not be told, and why: they are still there.
+    /// The boxes that could not be told, or not be read, and why: they are still there.
     pub kept: Vec<(PathBuf, String)>,
 }
 
@@ -76,7 +80,11 @@ impl Reaper {
         errors.extend(config.set(ENDPOINT, endpoint).err());
         errors.extend(config.settle());
         config.routes.metrics.exporter = Exporter::None;
-        if errors.is_empty() { Ok(Self { folder, config }) } else { Err(ReapError::Config(errors)) }
+        if errors.is_empty() {
+            Ok(Self { folder, config, begun: Mutex::default() })
+        } else {
+            Err(ReapError::Config(errors))
+        }
     }
 
     /// One pass over the folder: tells each box that nobody holds.
@@ -86,13 +94,29 @@ impl Reaper {
     /// Where the folder cannot be read.
     pub fn reap(&self) -> Result<Reaped, ReapError> {
         let unread = |error| ReapError::Folder(self.folder.clone(), error);
+        claim::clear(&self.folder, "");
         let mut reaped = Reaped::default();
         let around = Surroundings::of(&Sample::default());
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = std::mem::take(&mut *begun);
         for entry in fs::read_dir(&self.folder).map_err(unread)? {
             let path = entry.map_err(unread)?.path();
-            // What is not a box, is being made, or cannot be read by this version is not touched.
-            let Ok(Some(left)) = claim::claim(&path) else { continue };
-            let run = Arc::new(PreviousRun::of(left.black_box.clone(), &around));
+            let left = match claim::claim(&path) {
+                Ok(Some(left)) => left,
+                // In use or being made; none; told by somebody else meanwhile.
+                Ok(None) | Err(ReadError::NotABox) => continue,
+                Err(ReadError::System(error)) if error.kind() == io::ErrorKind::NotFound => continue,
+                // A run may be over that nobody hears of.
+                Err(error) => {
+                    reaped.kept.push((path, error.to_string()));
+                    continue;
+                }
+            };
+            let run = PreviousRun::of(left.black_box.clone(), &around);
+            let run = Arc::new(match before.remove(run.black_box().run()) {
+                Some(receipt) => run.told_before(receipt),
+                None => run,
+            });
             if run.verdict() == Verdict::ShutDown && run.black_box().episode().is_none() {
                 left.remove();
                 continue;
@@ -102,9 +126,15 @@ impl Reaper {
                     left.remove();
                     reaped.told.push(run);
                 }
-                Err(why) => reaped.kept.push((path, why)),
+                Err(why) => {
+                    begun.insert(run.black_box().run().to_owned(), Arc::clone(run.receipt()));
+                    reaped.kept.push((path, why));
+                }
             }
         }
         Ok(reaped)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,12 @@ fn entry(clock: Clock) -> Entry {
 /// The box of a run that ended in an episode, whose root span was not known yet.
 #[cfg(feature = "otlp")]
 pub(crate) fn left_within_an_episode(run: &str) -> BlackBox {
+    BlackBox::parse(&bytes_within_an_episode(run)).unwrap()
+}
+
+/// Its bytes.
+#[cfg(feature = "otlp")]
+pub(super) fn bytes_within_an_episode(run: &str) -> Vec<u8> {
     let (run, now) = (run.to_owned(), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(7)));
     let episode = LastEpisode { trace: Some([7; 16]), began: now, ..LastEpisode::default() };
     let state = format::State { sequence: 1, at: now, episode: Some(episode), ..format::State::default() };
@@ -34,7 +40,7 @@ pub(crate) fn left_within_an_episode(run: &str) -> BlackBox {
     let at = |place: format::Place| place.at as usize..place.at as usize + place.size;
     format::Header { run, began: now, ..format::Header::default() }.encode(&mut bytes[at(format::HEADER)]);
     state.encode(&mut bytes[at(format::STATE[0])]);
-    BlackBox::parse(&bytes).unwrap()
+    bytes
 }
 
 fn recorder(path: &Path, finished: &Finished) -> (Recorder, Clock) {

@@ -1,5 +1,6 @@
 //! Writing the box, and what goes wrong with it: said when it begins and when it is over, and tried again, never fatal.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
@@ -326,6 +327,7 @@ impl Writer {
 
     fn search(&mut self) -> Result<(), Trouble> {
         let (name, namespace) = (text(&self.header, "service.name"), text(&self.header, "service.namespace"));
+        claim::clear(&self.path, "");
         let (ours, gone) = claim::in_folder(&self.path, |black_box| black_box.is_of(name, namespace))?;
         self.searched = true;
         ours.into_iter().for_each(|left| self.find(left));
@@ -342,6 +344,9 @@ impl Writer {
     /// What stands at the path goes aside.
     fn make_room(&mut self) -> Result<(), Trouble> {
         if !self.searched {
+            if let Some((folder, name)) = self.path.parent().zip(self.path.file_name().and_then(OsStr::to_str)) {
+                claim::clear(folder, name);
+            }
             claim::beside(&self.path).into_iter().for_each(|left| self.find(left));
             self.searched = true;
         }

@@ -170,8 +170,9 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
     },
     Variable {
         name: PROFILE_DIR,
-        meaning: "with feature `heap-profile`: a folder for heap profiles, in pprof's format; without one the places that \
-                  hold most are told all the same (default: none)",
+        meaning: "with feature `heap-profile`: a folder for heap profiles, in pprof's format, one for each instance, since \
+                  all that share one share its budget and its size; without one the places that hold most are told all \
+                  the same (default: none)",
         read: |config, text| {
             super::profiles()?;
             config.profile_folder = Some(text.into());

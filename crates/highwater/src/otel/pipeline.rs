@@ -94,7 +94,8 @@ pub(super) fn exits(config: &Config, shared: &Arc<Shared>) -> Exits {
     Exits { host: None, own: Some(connect), own_ids: true, target }
 }
 
-/// Sends the end of a run in the name of that run, now or not at all. The error is why not.
+/// Sends the end of a run in the name of that run, now or not at all, but for what of it has arrived before. The error is
+/// why not.
 pub(crate) fn deliver(config: &Config, run: &Arc<PreviousRun>) -> Result<(), String> {
     let attributes = run.black_box().resource().iter().map(|(key, value)| match value {
         Value::Int(whole) => KeyValue::new(key.clone(), super::int(*whole)),
@@ -113,6 +114,9 @@ pub(crate) fn deliver(config: &Config, run: &Arc<PreviousRun>) -> Result<(), Str
     pipeline.finish();
     match shared.delivery.state() {
         _ if run.receipt().is_delivered() => Ok(()),
+        DeliveryState::Failing { error } if run.receipt().is_taken(Signal::Logs) => {
+            Err(format!("its log record has arrived, its span has not: {error}"))
+        }
         DeliveryState::Failing { error } => Err(error),
         _ => Err("it was not sent".to_owned()),
     }
@@ -201,16 +205,15 @@ impl Pipeline {
 
     /// Puts what was encoded last into the outbox.
     fn put(&mut self, priority: Priority, receipt: Option<&Arc<Receipt>>) {
-        let encoded = std::mem::take(&mut *self.encodings.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut encoded = std::mem::take(&mut *self.encodings.lock().unwrap_or_else(PoisonError::into_inner));
         let told = self.shared.clock.now();
-        // The record says it all; where there is none, what else there is.
-        let record = encoded.iter().position(|(signal, _)| *signal == Signal::Logs).unwrap_or_default();
-        if let Some(receipt) = receipt.filter(|_| encoded.is_empty()) {
-            receipt.deliver();
+        if let Some(receipt) = receipt {
+            // The record and the span: neither says what the other does, and a collector may take one alone.
+            encoded.retain(|(signal, _)| !receipt.is_taken(*signal));
+            receipt.expect(encoded.len());
         }
-        for (at, (signal, body)) in encoded.into_iter().enumerate() {
-            let is_kept = receipt.is_some();
-            let receipt = receipt.filter(|_| at == record).cloned();
+        for (signal, body) in encoded {
+            let (receipt, is_kept) = (receipt.cloned(), receipt.is_some());
             self.dispatch.put(Parcel { signal, priority, told, body, receipt, is_kept });
         }
     }

@@ -101,3 +101,23 @@ fn without_locks_a_fresh_box_is_in_use_unless_its_process_is_gone() {
     assert!(!seems(1001, Some("boot"), Some(990)), "another process has its id");
     assert!(seems(1001, Some("other"), None) && seems(1001, None, None), "it may run elsewhere");
 }
+
+#[test]
+fn what_runs_have_left_that_were_killed_while_they_made_a_box_goes_when_it_is_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let run = crate::identity::uuid();
+    let left = [format!("memory.box.{run}.new"), format!("other.box.{run}.new")];
+    let others = ["memory.box.new".to_owned(), "memory.box.1".to_owned(), format!("memory.box.{run}")];
+    for path in left.iter().chain(&others).map(|name| path(name)) {
+        File::create(path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    }
+    let fresh = path(&format!("memory.box.{}.new", crate::identity::uuid()));
+    File::create(&fresh).unwrap();
+    let there = || left.iter().map(|name| path(name).exists()).collect::<Vec<_>>();
+    clear(folder.path(), "memory.box");
+    assert_eq!(there(), [false, true], "of this box alone");
+    clear(folder.path(), "");
+    assert_eq!(there(), [false, false]);
+    assert!(others.iter().all(|name| path(name).exists()) && fresh.exists());
+}

@@ -109,7 +109,7 @@ const fn at_most(signal: Signal) -> Duration {
 }
 
 fn arrived(parcel: &Parcel) {
-    parcel.receipt.iter().for_each(|receipt| receipt.deliver());
+    parcel.receipt.iter().for_each(|receipt| receipt.take(parcel.signal));
 }
 
 /// Whoever waits for it tells it again, in another run.

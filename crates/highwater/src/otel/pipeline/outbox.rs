@@ -37,7 +37,7 @@ pub(super) struct Parcel {
     pub(super) priority: Priority,
     pub(super) told: SinceStart,
     pub(super) body: Body,
-    /// Where it is to be said that it has arrived.
+    /// Where it is to be said that it has arrived, with the other parts of its event.
     pub(super) receipt: Option<Arc<Receipt>>,
     /// Whether it waits however long that takes.
     pub(super) is_kept: bool,

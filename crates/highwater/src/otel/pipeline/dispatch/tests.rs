@@ -63,6 +63,7 @@ impl Scene {
     fn put_with_receipt(&mut self) -> Arc<Receipt> {
         let (receipt, told) = (Arc::<Receipt>::default(), self.shared.clock.now());
         let body = Body { bytes: b"record".to_vec().into(), encoding: None };
+        receipt.expect(1);
         let (signal, priority) = (Signal::Logs, Priority::Normal);
         self.dispatch.put(Parcel { signal, priority, told, body, receipt: Some(Arc::clone(&receipt)), is_kept: true });
         receipt
