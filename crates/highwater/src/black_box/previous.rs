@@ -32,6 +32,7 @@ pub struct PreviousRun {
 pub(crate) struct Receipt(Mutex<Arrival>);
 
 #[derive(Debug, Default)]
+#[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "to a host it goes as a whole"))]
 struct Arrival {
     is_delivered: bool,
     /// It will not arrive any more in this run.
