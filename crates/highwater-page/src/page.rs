@@ -57,7 +57,7 @@ impl Page {
         let settings = observer.page();
         Builder {
             address: settings.address,
-            token: settings.token.clone().map(Ok),
+            token: settings.token.clone(),
             hosts: Ok(settings.hosts.clone()),
             jaeger: settings.jaeger.clone().map(Ok),
             observer,
@@ -306,7 +306,7 @@ impl fmt::Display for StartError {
                 write!(f, "cannot listen at {address}: {source} (HIGHWATER_PAGE names another address, or is off)")
             }
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
-            Self::Token(remedy) => write!(f, "the page's token is {remedy}"),
+            Self::Token(remedy) => write!(f, "the page's token (HIGHWATER_PAGE_TOKEN) is {remedy}"),
             Self::Host(remedy) => write!(f, "the page's hosts are {remedy}"),
             Self::Jaeger(remedy) => write!(f, "the page's address of Jaeger is {remedy}"),
             Self::Random(error) => write!(f, "cannot make a token: {error} (HIGHWATER_PAGE_TOKEN gives one)"),

@@ -182,6 +182,14 @@ fn a_service_that_always_has_the_page_begin_anew_is_not_asked_without_a_pause() 
 }
 
 #[test]
+fn with_a_token_that_cannot_be_used_there_is_no_page() {
+    let demo = demo(&[("HIGHWATER_PAGE_TOKEN", "too-short")]);
+    demo.wait_for_word("there is no page: the page's token (HIGHWATER_PAGE_TOKEN) is not a token: write 16 to 256 letters");
+    let said = demo.process().error();
+    assert!(!said.contains("page at ") && !said.contains("too-short"), "{said}");
+}
+
+#[test]
 fn beyond_this_machine_the_page_asks_for_its_token_once() {
     const TOKEN: &str = "a-token-of-the-test";
     let demo = demo(&[("HIGHWATER_PAGE", "0.0.0.0:0"), ("HIGHWATER_PAGE_TOKEN", TOKEN)]);
