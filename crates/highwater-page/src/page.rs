@@ -250,8 +250,7 @@ impl Thread {
                 Ok(listening) => listening,
                 Err(source) => return drop(say.send(Err(StartError::Listen { address: at, source }))),
             };
-            let cookie = format!("highwater_page_{}", bound.port());
-            let gate = Gate { is_loopback: bound.ip().is_loopback(), hosts, token, cookie };
+            let gate = Gate::new(bound.ip().is_loopback(), hosts, token);
             tokio::spawn(server::serve(listener, Arc::clone(&keeper), gate));
             address = Some(bound);
         }
