@@ -1112,7 +1112,8 @@ function eventList() {
 // ---- Cards --------------------------------------------------------------------------------------------------------------
 
 const DELIVERY = {
-  idle: ["nothing sent yet", "info"], delivering: ["delivering", "good"], failing: ["failing", "bad"], off: ["off", "unknown"],
+  idle: ["nothing sent yet", "info"], delivering: ["delivering", "good"], failing: ["failing", "bad"],
+  host: ["sent by the service", "info"], off: ["off", "unknown"],
 };
 const perSignal = (counts = {}) => {
   const some = Object.entries(counts).filter(([, number]) => number > 0);

@@ -193,11 +193,12 @@ fn levels(json: &mut Json, status: &Status) {
 fn delivery(json: &mut Json, delivery: &DeliveryReport) {
     let sends = matches!(delivery.target, Target::Own(_));
     json.field("target", &*delivery.target.to_string());
-    let state = match &delivery.state {
-        _ if !sends => "off",
-        DeliveryState::Delivering => "delivering",
-        DeliveryState::Failing { .. } => "failing",
-        _ => "idle",
+    let state = match (&delivery.target, &delivery.state) {
+        (Target::Own(_), DeliveryState::Delivering) => "delivering",
+        (Target::Own(_), DeliveryState::Failing { .. }) => "failing",
+        (Target::Own(_), _) => "idle",
+        (Target::Host, _) => "host",
+        _ => "off",
     };
     json.field("state", state);
     json.known("error", delivery.last_error.as_deref());
@@ -268,7 +269,12 @@ mod tests {
         assert_eq!(without["dropped"], serde_json::json!({ "metrics": 0, "logs": 2, "traces": 0 }));
         assert_eq!(without["failures"]["metrics"], 0);
         assert_eq!(shown(own, 3)["dropped"]["profiles"], 3);
-        for target in [Target::Host, Target::Disabled, Target::NotBuiltIn, Target::NotRunning] {
+        for (target, state) in [
+            (Target::Host, "host"),
+            (Target::Disabled, "off"),
+            (Target::NotBuiltIn, "off"),
+            (Target::NotRunning, "off"),
+        ] {
             let json = shown(target, 0);
             assert!(json.get("failures").is_none() && json.get("dropped").is_none(), "{json}");
         }
