@@ -196,6 +196,22 @@ fn where_too_many_connect_they_are_told_and_those_that_go_make_room() {
 }
 
 #[test]
+fn those_who_ask_for_nothing_now_make_room_for_those_who_come() {
+    let page = page();
+    let mut live = Connection::live(address(&page), "/api/live", &[]);
+    // As the browsers of twenty people who open the page at once: six connections each, which they keep.
+    let kept: Vec<_> = (0..120)
+        .map(|_| {
+            let mut connection = Connection::open(address(&page));
+            assert_eq!(connection.get("/page.js").status, 200);
+            connection
+        })
+        .collect();
+    assert!(live.message().is_ok(), "a stream goes on");
+    drop(kept);
+}
+
+#[test]
 fn ten_thousand_connection_attempts_are_over_soon_and_leave_the_page_as_it_was() {
     let page = page();
     let mut open = std::collections::VecDeque::new();
