@@ -152,6 +152,7 @@ fn facts(is_running: bool, status: &Status, history: &History) -> Facts {
         cache: cgroup.and_then(|cgroup| Some(cgroup.file_active?.saturating_add(cgroup.file_inactive?))),
         stalled: history.stalls(STALLS),
         others_hold_most: sample.others_hold_most(),
+        heap_profiles: status.heap_profiles,
     }
 }
 
@@ -276,6 +277,7 @@ mod tests {
             (Target::NotRunning, "off"),
         ] {
             let json = shown(target, 0);
+            assert_eq!(json["state"], state, "what the service sends is not off");
             assert!(json.get("failures").is_none() && json.get("dropped").is_none(), "{json}");
         }
     }
