@@ -19,12 +19,14 @@ const FINE = 15 * 60, COARSE = 10, KEPT = 6 * 3600, EVENTS = 128;
 /** Further apart than this, two rows are not joined by a line: nobody looked between them. */
 const GAP = 30;
 
-const store = { time: [], columns: {}, events: [], state: {}, seq: 0, thinned: 0 };
+/** `start`: when the agent started, by the service's clock as it is set now. */
+const store = { time: [], columns: {}, events: [], state: {}, seq: 0, thinned: 0, start: undefined };
 
 const known = Number.isFinite;
 const newest = () => store.time.at(-1);
 
 function load(snapshot) {
+  const { start, state: before } = store;
   store.time = [];
   store.thinned = 0;
   for (const name of COLUMNS) store.columns[name] = [];
@@ -33,6 +35,22 @@ function load(snapshot) {
   store.events = (snapshot.events ?? []).slice(-EVENTS);
   store.state = snapshot.state ?? {};
   store.seq = snapshot.seq ?? 0;
+  store.start = snapshot.start;
+  if (before.verdict && who(before) !== who(store.state)) forget();
+  // The clock was set: the rows have other dates.
+  else if (known(store.start - start)) follow(store.start - start, []);
+}
+
+/** Which process it is: an instance's id may be that of the place where it runs, and a number be given again. */
+const who = ({ service = {} }) => [service.instance, service.started, service.pid].join();
+
+/** Another process answers: what was chosen in the time of the one before is not its. */
+function forget() {
+  const chosen = marks.a || marks.b || view.zoom || view.paused !== null;
+  marks.a = marks.b = view.zoom = view.paused = view.cursor = view.touched = null;
+  $("pause").setAttribute("aria-pressed", false);
+  $("markdown").hidden = true;
+  tell(`The service has started again${chosen ? ": marks, pause and zoom are gone" : ""}`);
 }
 
 /** Appends a row; returns by how many seconds all rows before went back for it. */
@@ -53,12 +71,11 @@ function append(row, value = (name) => row[name]) {
   return back;
 }
 
-/** What stands at a time of its own goes back with the rows. */
-function follow(back) {
-  for (const placed of [...store.events, marks.a, marks.b]) if (placed) placed.time += back;
-  if (view.paused !== null) view.paused += back;
-  if (view.cursor !== null) view.cursor += back;
-  view.zoom &&= view.zoom.map((time) => time + back);
+/** What stands at a time of its own goes with the rows. */
+function follow(by, events = store.events) {
+  for (const placed of [...events, marks.a, marks.b]) if (placed) placed.time += by;
+  for (const key of ["paused", "cursor", "touched"]) if (view[key] !== null) view[key] += by;
+  view.zoom &&= view.zoom.map((time) => time + by);
 }
 
 /** Of the rows that are no longer fine, the one with the highest use in each 10 seconds is kept: peaks stay. */
@@ -167,7 +184,7 @@ function connect() {
   };
   source.addEventListener("sample", heard(({ row, state }) => {
     // Another process answers at this address now: nothing of the old one's is its.
-    if (state.service?.instance !== store.state.service?.instance) return anew();
+    if (who(state) !== who(store.state)) return anew();
     link.attempts = 0;
     // No row where the agent took no sample: only the verdict is new.
     if (row) follow(append(row));
@@ -520,7 +537,7 @@ const GLYPHS = {
 };
 const SEVERITIES = { info: "info", warn: "watch", error: "bad" };
 
-const view = { window: 300, zoom: null, paused: null, toLimit: false, cursor: null, hidden: new Set() };
+const view = { window: 300, zoom: null, paused: null, toLimit: false, cursor: null, touched: null, hidden: new Set() };
 const marks = { a: null, b: null };
 const charts = {};
 let cut = { time: [] };
