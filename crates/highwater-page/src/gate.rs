@@ -107,8 +107,9 @@ impl Gate {
     }
 }
 
-/// The name of the cookie for a token. Cookies know no ports, and the port that is bound need not be the one that is published: by
-/// its token each page of a host has one of its own. Of the hash so little is taken that many tokens have the same.
+/// The name of the cookie for a token. Cookies know no ports, and the port that is bound need not be the one that is
+/// published: by its token each page of a host has one of its own. Of the hash so little is taken that many tokens have the
+/// same.
 fn cookie(token: &str) -> String {
     let mut hasher = DefaultHasher::new();
     token.hash(&mut hasher);

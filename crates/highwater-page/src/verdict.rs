@@ -212,7 +212,9 @@ fn near_limit(facts: &Facts) -> Option<Verdict> {
     }
     let next = match (facts.others_hold_most, facts.heap_profiles) {
         (true, _) => "Look at the other processes of the cgroup: they hold most of its memory.",
-        (false, true) => "Look at which part grew, and at the functions that hold the memory, in the last heap profile below.",
+        (false, true) => {
+            "Look at which part grew, and at the functions that hold the memory, in the last heap profile below."
+        }
         (false, false) => {
             "Look at which part grew: \"What changed\" below tells it. Heap profiles, which are off, would name the functions."
         }
