@@ -1183,9 +1183,10 @@ const KEYS = {
 const MOVES = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
 
 function zoomBy(factor) {
-  const [min, max] = range(), middle = cursorTime() ?? max, oldest = store.time[0] ?? min;
+  const [min, max] = range(), { touched } = view, end = newest() ?? max, oldest = Math.min(store.time[0] ?? min, end - 60);
+  const middle = cursorTime() ?? (touched >= min && touched <= max ? touched : max);
   const ends = [middle - (middle - min) * factor, middle + (max - middle) * factor];
-  zoom([Math.max(ends[0], Math.min(oldest, min)), Math.min(ends[1], Math.max(newest() ?? max, max))]);
+  zoom([Math.max(ends[0], Math.min(oldest, min)), Math.min(ends[1], Math.max(end, max))]);
 }
 
 function onKey(event) {
@@ -1289,6 +1290,7 @@ function start() {
     for (const id of ["pause", "export-html", "export-json", "metrics"]) $(id).hidden = true;
     return all();
   }
+  on("zoom-in", () => zoomBy(0.5)); on("zoom-out", () => zoomBy(2));
   setInterval(watchOver, 1000);
   document.addEventListener("visibilitychange", onVisibility);
   addEventListener("online", () => { if (link.away) fetchSnapshot(); });
@@ -1298,3 +1300,8 @@ function start() {
 // Deferred, the page is there; put into one file with it, this runs before.
 if (document.readyState === "loading") addEventListener("DOMContentLoaded", start); else start();
 })();
+  // A finger leaves no pointer behind: the moment that was touched is what the buttons zoom around.
+  $("timeline").addEventListener("pointerdown", ({ pointerType, clientX }) => {
+    const { left } = charts.timeline.over.getBoundingClientRect();
+    view.touched = pointerType === "touch" ? charts.timeline.posToVal(clientX - left, "x") : null;
+  });
