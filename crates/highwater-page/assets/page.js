@@ -19,12 +19,14 @@ const FINE = 15 * 60, COARSE = 10, KEPT = 6 * 3600, EVENTS = 128;
 /** Further apart than this, two rows are not joined by a line: nobody looked between them. */
 const GAP = 30;
 
-const store = { time: [], columns: {}, events: [], state: {}, seq: 0, thinned: 0 };
+/** `start`: when the agent started, by the service's clock as it is set now. */
+const store = { time: [], columns: {}, events: [], state: {}, seq: 0, thinned: 0, start: undefined };
 
 const known = Number.isFinite;
 const newest = () => store.time.at(-1);
 
 function load(snapshot) {
+  const { start, state: before } = store;
   store.time = [];
   store.thinned = 0;
   for (const name of COLUMNS) store.columns[name] = [];
@@ -33,6 +35,22 @@ function load(snapshot) {
   store.events = (snapshot.events ?? []).slice(-EVENTS);
   store.state = snapshot.state ?? {};
   store.seq = snapshot.seq ?? 0;
+  store.start = snapshot.start;
+  if (before.verdict && who(before) !== who(store.state)) forget();
+  // The clock was set: the rows have other dates.
+  else if (known(store.start - start)) follow(store.start - start, []);
+}
+
+/** Which process it is: an instance's id may be that of the place where it runs, and a number be given again. */
+const who = ({ service = {} }) => [service.instance, service.started, service.pid].join();
+
+/** Another process answers: what was chosen in the time of the one before is not its. */
+function forget() {
+  const chosen = marks.a || marks.b || view.zoom || view.paused !== null;
+  marks.a = marks.b = view.zoom = view.paused = view.cursor = view.touched = null;
+  $("pause").setAttribute("aria-pressed", false);
+  $("markdown").hidden = true;
+  tell(`The service has started again${chosen ? ": marks, pause and zoom are gone" : ""}`);
 }
 
 /** Appends a row; returns by how many seconds all rows before went back for it. */
@@ -53,12 +71,11 @@ function append(row, value = (name) => row[name]) {
   return back;
 }
 
-/** What stands at a time of its own goes back with the rows. */
-function follow(back) {
-  for (const placed of [...store.events, marks.a, marks.b]) if (placed) placed.time += back;
-  if (view.paused !== null) view.paused += back;
-  if (view.cursor !== null) view.cursor += back;
-  view.zoom &&= view.zoom.map((time) => time + back);
+/** What stands at a time of its own goes with the rows. */
+function follow(by, events = store.events) {
+  for (const placed of [...events, marks.a, marks.b]) if (placed) placed.time += by;
+  for (const key of ["paused", "cursor", "touched"]) if (view[key] !== null) view[key] += by;
+  view.zoom &&= view.zoom.map((time) => time + by);
 }
 
 /** Of the rows that are no longer fine, the one with the highest use in each 10 seconds is kept: peaks stay. */
@@ -167,7 +184,7 @@ function connect() {
   };
   source.addEventListener("sample", heard(({ row, state }) => {
     // Another process answers at this address now: nothing of the old one's is its.
-    if (state.service?.instance !== store.state.service?.instance) return anew();
+    if (who(state) !== who(store.state)) return anew();
     link.attempts = 0;
     // No row where the agent took no sample: only the verdict is new.
     if (row) follow(append(row));
@@ -332,7 +349,7 @@ function facts(list, rows) {
   for (const [key, label, value] of rows) {
     let row = [...list.children].find((each) => each.dataset.key === label);
     if (!row) {
-      row = make("div", {}, make("dt", {}, key ? term(key, label) : label), make("dd"));
+      row = make("div", {}, make("dt", {}, term(key, label)), make("dd"));
       row.dataset.key = label;
       list.append(row);
     }
@@ -342,11 +359,26 @@ function facts(list, rows) {
 }
 
 function table(head, rows, caption) {
-  return make("table", {}, caption && make("caption", { className: "hidden" }, caption),
+  return make("table", {}, make("caption", { className: "hidden" }, caption),
     make("thead", {}, make("tr", {}, ...head.map((text) => make("th", { scope: "col" }, text)))),
-    make("tbody", {}, ...rows.map(({ cells: [first, ...rest], most }) => make("tr", { className: most ? "most" : "" },
-      make("th", { scope: "row" }, first), ...rest.map((text) => make("td", {}, text ?? "unknown"))))));
+    make("tbody", {}, ...rows.map(({ cells: [first, ...rest], define, most }) => make("tr", { className: most ? "most" : "" },
+      make("th", { scope: "row" }, term(define, first)), ...rest.map((text) => make("td", {}, text ?? "unknown"))))));
 }
+
+/** Puts a table there. Of one with the same rows only the words change: a label that has the focus keeps it. */
+function settle(root, built) {
+  const old = root.querySelector("table"), words = (table, which) => [...table.querySelectorAll(which)];
+  const labels = (table) => words(table, "tbody th").map((each) => each.textContent).join();
+  if (!old || labels(old) !== labels(built)) return root.replaceChildren(built);
+  const after = words(built, "caption, thead th, td");
+  words(old, "caption, thead th, td").forEach((each, index) => say(each, after[index].textContent));
+  [...built.rows].forEach(({ className }, index) => { old.rows[index].className = className; });
+}
+
+/** Parts with dots between them, each a text or a list of texts and elements; what is unknown is left out. */
+const dotted = (...parts) => parts.filter(Boolean).flatMap((part, index) => [index ? " · " : "", part].flat());
+/** A number with its word, which has a definition. */
+const labelled = (key, label, text) => text && [term(key, label), `\u00a0${text}`];
 
 /** A link to a trace, where a Jaeger is configured; only to there. */
 function traceLink(id) {
@@ -505,8 +537,8 @@ const LINES = [
   { key: "limit", label: "limit", define: "limit", colour: "bad", width: 1.5, dash: [12, 3, 2, 3] },
 ];
 const STALLS = [
-  { key: "pressure_some", label: "some", colour: "stall-some", width: 1.5, dash: [] },
-  { key: "pressure_full", label: "full", colour: "stall-full", width: 2, dash: [5, 3] },
+  { key: "pressure_some", label: "some", define: "pressure", colour: "stall-some", width: 1.5, dash: [] },
+  { key: "pressure_full", label: "full", define: "pressure", colour: "stall-full", width: 2, dash: [5, 3] },
 ];
 /** From the bottom of the stack; the last is what a part that is unknown leaves over. */
 const PARTS = [["heap", "heap"], ["allocator", "allocator"], ["external", "external"], ["anon", "other anonymous"],
@@ -520,7 +552,7 @@ const GLYPHS = {
 };
 const SEVERITIES = { info: "info", warn: "watch", error: "bad" };
 
-const view = { window: 300, zoom: null, paused: null, toLimit: false, cursor: null, hidden: new Set() };
+const view = { window: 300, zoom: null, paused: null, toLimit: false, cursor: null, touched: null, hidden: new Set() };
 const marks = { a: null, b: null };
 const charts = {};
 let cut = { time: [] };
@@ -682,15 +714,17 @@ function empty(id, is, text) {
 function summary(id, lines, format, difference) {
   const details = $(`${id}-table`);
   if (!details.open) return;
-  const rows = lines.map(({ key, label }) => {
+  const rows = lines.map(({ key, label, define }) => {
     const values = cut[key].filter((value) => value !== null);
     const [first, last] = [values[0], values.at(-1)];
     const between = [Math.min(...values), Math.max(...values)].map((value) => format(value));
-    return { key: first, cells: [label, format(last), ...between, difference(last - first)] };
+    return { key: first, define, cells: [label, format(last), ...between, difference(last - first)] };
   });
   const span = cut.time.length ? `${moment(cut.time[0])} to ${moment(cut.time.at(-1))}` : "";
   const built = table(["Line", "Last", "Lowest", "Highest", "Change"], rows.filter(({ key }) => known(key)), span);
-  details.lastElementChild.replaceChildren(built, make("p", { className: "small" }, span));
+  const root = details.lastElementChild;
+  settle(root, built);
+  say(root.querySelector("p") ?? root.appendChild(make("p", { className: "small" })), span);
 }
 
 /** The levels' lines that lie within the chart, as [level, place, colour]. */
@@ -922,8 +956,9 @@ function pressure() {
 // ---- Marks ------------------------------------------------------------------------------------------------------------
 
 /** The lines, and of the parts those that are no line. */
-const COMPARED = [...LINES.map(({ key, label }) => [key, label]),
-  ...PARTS.filter(({ key }) => !["heap", "external", "rest"].includes(key)).map(({ key, label }) => [`part_${key}`, label])];
+const COMPARED = [...LINES.map(({ key, label, define }) => [key, label, define]),
+  ...PARTS.filter(({ key }) => !["heap", "external", "rest"].includes(key))
+    .map(({ key, label }) => [`part_${key}`, label, `part-${key}`])];
 
 function setMark(name) {
   if (!store.time.length) return;
@@ -947,7 +982,7 @@ function ends() {
 function compared() {
   const { a, b } = ends();
   const rows = COMPARED.filter(([key]) => known(a[key]) || known(b[key]))
-    .map(([key, label]) => ({ key, label, a: a[key], b: b[key], by: b[key] - a[key] }));
+    .map(([key, label, define]) => ({ key, label, define, a: a[key], b: b[key], by: b[key] - a[key] }));
   const parts = rows.filter(({ key, by }) => (key.startsWith("part_") || key === "allocated" || key === "external") && known(by));
   const [most] = parts.sort((x, y) => Math.abs(y.by) - Math.abs(x.by));
   const [from, to] = [a.time, b.time].sort((x, y) => x - y);
@@ -966,9 +1001,9 @@ function compare() {
   const apart = duration(Math.abs(b.time - a.time));
   say($("marks-lead"), joined(most ? `Most changed ${most.label}, ${change(most.by)} in ${apart}` : `${apart} apart`,
     events.length ? plural(events.length, "event") : undefined, set ? undefined : "marks A and B choose the two moments"));
-  const cells = rows.map((row) => ({ cells: [row.label, bytes(row.a), bytes(row.b), change(row.by)], most: row === most }));
-  const built = table(["Number", markName("a", a), markName("b", b), "Change"], cells, "What changed");
-  if (built.textContent !== $("marks").textContent) $("marks").replaceChildren(built);
+  const cells = rows.map((row) => (
+    { cells: [row.label, bytes(row.a), bytes(row.b), change(row.by)], define: row.define, most: row === most }));
+  settle($("marks"), table(["Number", markName("a", a), markName("b", b), "Change"], cells, "What changed"));
 }
 
 function markdown() {
@@ -1033,14 +1068,16 @@ function episodes() {
 function sites(event, most = 5) {
   const list = event.attributes?.["highwater.capture.sites"];
   if (!Array.isArray(list) || !list.length) return undefined;
-  return make("ol", { className: "sites" }, ...list.slice(0, most).map((site) => {
+  const head = make("p", { className: "small" }, ...dotted([term("site-bytes", "bytes held")],
+    [term("site-objects", "objects")], list.some(({ grown }) => grown > 0) && [term("site-grown", "grown")]), ", by function");
+  return make("div", {}, head, make("ol", { className: "sites" }, ...list.slice(0, most).map((site) => {
     // Without the hash that the compiler appends.
     const name = String(site.function ?? site.module ?? "a function without a name").replace(/::h[0-9a-f]{16}$/, "");
     const more = joined(known(site.objects) ? plural(site.objects, "object") : undefined,
       site.grown > 0 ? `${change(site.grown)} since the last` : undefined);
     const what = make("div", {}, make("code", {}, name), make("small", {}, put(" ", more)));
     return make("li", {}, make("span", {}, bytes(site.bytes)), what);
-  }));
+  })));
 }
 
 const TOP = ["normal", "elevated", "high", "critical"];
@@ -1055,11 +1092,11 @@ function happened() {
     const lasted = episode.lasted ?? (episode.ended && episode.began ? episode.ended - episode.began : undefined);
     return make("article", { className: "episode", "data-tone": LEVEL_TONES[level] },
       make("h3", {}, icon(LEVEL_TONES[level]), `${level[0].toUpperCase()}${level.slice(1)}`,
-        make("span", {}, joined(moment(episode.began), episode.ended ? put("", duration(lasted), " long") : "open"))),
+        make("span", {}, ...dotted(moment(episode.began), !episode.ended && "open"))),
       make("p", { className: "said" }, episode.text),
-      make("p", { className: "small" }, joined(put("peak ", bytes(episode.peak)), REASONS[episode.reason] ?? episode.reason,
-        episode.cause === "unknown" ? undefined : put("what grew: ", episode.cause?.replaceAll("_", " "))),
-      traceLink(episode.id) && " · ", traceLink(episode.id)));
+      make("p", { className: "small" }, ...dotted(labelled("peak-all", "peak", bytes(episode.peak)),
+        episode.ended && labelled("duration", "duration", duration(lasted)), REASONS[episode.reason] ?? episode.reason,
+        episode.cause !== "unknown" && put("what grew: ", episode.cause?.replaceAll("_", " ")), traceLink(episode.id))));
   }));
 
   const captures = store.events.filter((event) => event.name.startsWith("highwater.capture.")).reverse();
@@ -1088,10 +1125,10 @@ function previousRun() {
   if (!ended) return;
   const { attributes } = ended, trace = traceLink(attributes["highwater.previous_episode.id"]);
   $("previous-title").replaceChildren(icon("bad"), `The run before ${ENDS[attributes["highwater.exit.verdict"]]}`);
-  const facts = joined(put("peak ", bytes(attributes["highwater.peak.used"])), put("pid ", attributes["process.pid"]),
-    attributes["highwater.exit.confidence"], put("at level ", ended.level));
+  const facts = dotted(labelled("peak-all", "peak", bytes(attributes["highwater.peak.used"])),
+    put("pid ", attributes["process.pid"]), attributes["highwater.exit.confidence"], put("at level ", ended.level), trace);
   $("previous-body").replaceChildren(make("p", { className: "said" }, ended.text),
-    make("p", { className: "small" }, facts, trace && " · ", trace), sites(ended, 3) ?? "");
+    make("p", { className: "small" }, ...facts), sites(ended, 3) ?? "");
 }
 
 const FEW = 8;
@@ -1112,7 +1149,8 @@ function eventList() {
 // ---- Cards --------------------------------------------------------------------------------------------------------------
 
 const DELIVERY = {
-  idle: ["nothing sent yet", "info"], delivering: ["delivering", "good"], failing: ["failing", "bad"], off: ["off", "unknown"],
+  idle: ["nothing sent yet", "info"], delivering: ["delivering", "good"], failing: ["failing", "bad"],
+  host: ["sent by the service", "info"], off: ["off", "unknown"],
 };
 const perSignal = (counts = {}) => {
   const some = Object.entries(counts).filter(([, number]) => number > 0);
@@ -1128,10 +1166,10 @@ function cards() {
   $("delivery-hint").hidden = !delivery.hint;
   say($("delivery-hint"), delivery.hint);
   facts($("delivery"), [
-    [null, "target", delivery.target],
-    [null, "last success", joined(clock(delivery.last_success), ago(delivery.last_success))?.replace(" · ", ", ")],
-    [null, "last failure", joined(clock(delivery.last_failure), ago(delivery.last_failure))?.replace(" · ", ", ")],
-    [null, "error", delivery.error],
+    ["delivery-target", "target", delivery.target],
+    ["delivery-target", "last success", joined(clock(delivery.last_success), ago(delivery.last_success))?.replace(" · ", ", ")],
+    ["delivery-target", "last failure", joined(clock(delivery.last_failure), ago(delivery.last_failure))?.replace(" · ", ", ")],
+    ["delivery-target", "error", delivery.error],
     ["delivery", "failures", perSignal(delivery.failures)],
     ["delivery", "dropped", perSignal(delivery.dropped)],
   ]);
@@ -1147,8 +1185,9 @@ function cards() {
   facts($("cost"), [
     ["cost", "of a core", percent(cost.share, 2)],
     ["cost", "a reading", joined(short(cost.sample_seconds), put("", count(cost.samples), " so far"))],
-    [null, "this page's memory", joined(bytes(cost.page_bytes), known(cost.clients) ? plural(cost.clients, "reader") : undefined)],
-    [null, "instance", service.instance],
+    ["page", "this page's memory", bytes(cost.page_bytes)],
+    ["readers", "its readers", count(cost.clients)],
+    ["instance", "instance", service.instance],
   ]);
 }
 
@@ -1165,9 +1204,10 @@ const KEYS = {
 const MOVES = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
 
 function zoomBy(factor) {
-  const [min, max] = range(), middle = cursorTime() ?? max, oldest = store.time[0] ?? min;
+  const [min, max] = range(), { touched } = view, end = newest() ?? max, oldest = Math.min(store.time[0] ?? min, end - 60);
+  const middle = cursorTime() ?? (touched >= min && touched <= max ? touched : max);
   const ends = [middle - (middle - min) * factor, middle + (max - middle) * factor];
-  zoom([Math.max(ends[0], Math.min(oldest, min)), Math.min(ends[1], Math.max(newest() ?? max, max))]);
+  zoom([Math.max(ends[0], Math.min(oldest, min)), Math.min(ends[1], Math.max(end, max))]);
 }
 
 function onKey(event) {
@@ -1250,6 +1290,7 @@ function start() {
   definitions();
   buildCharts();
   const on = (id, act) => $(id).addEventListener("click", act);
+  on("zoom-in", () => zoomBy(0.5)); on("zoom-out", () => zoomBy(2));
   on("pause", pause); on("scale", toLimit); on("reset", () => zoom(null)); on("theme", nextTheme);
   on("mark-a", () => setMark("a")); on("mark-b", () => setMark("b")); on("copy", copy); on("clear", clearMarks);
   on("help-open", openHelp); on("help-foot", openHelp); on("help-close", () => $("help").close());
@@ -1259,6 +1300,11 @@ function start() {
   $("keys-on").addEventListener("change", () => remember("keys", $("keys-on").checked ? "on" : "off"));
   $("timeline").addEventListener("blur", () => { if (view.cursor !== null) leaveCursor(); });
   $("timeline").addEventListener("pointermove", () => { view.cursor = null; });
+  // A finger leaves no pointer behind: the moment that was touched is what the buttons zoom around.
+  $("timeline").addEventListener("pointerdown", ({ pointerType, clientX }) => {
+    const { left } = charts.timeline.over.getBoundingClientRect();
+    view.touched = pointerType === "touch" ? charts.timeline.posToVal(clientX - left, "x") : null;
+  });
   for (const details of document.querySelectorAll("details.table")) details.addEventListener("toggle", draw);
   document.addEventListener("keydown", onKey);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);

@@ -7,6 +7,7 @@
 //! one would not be sent to where it is sent on. Another site gains nothing by it, since nothing here changes anything.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -22,15 +23,20 @@ const TOKEN: &str = "token";
 #[derive(Clone)]
 pub(crate) struct Gate {
     /// Whether the server listens on the loopback address alone.
-    pub(crate) is_loopback: bool,
+    is_loopback: bool,
     /// Names that are good beside addresses, in lower case.
-    pub(crate) hosts: Vec<String>,
-    pub(crate) token: Option<String>,
-    /// The cookie's name: of this server, since cookies know no ports.
-    pub(crate) cookie: String,
+    hosts: Vec<String>,
+    token: Option<String>,
+    /// The cookie's name.
+    cookie: String,
 }
 
 impl Gate {
+    pub(crate) fn new(is_loopback: bool, hosts: Vec<String>, token: Option<String>) -> Self {
+        let cookie = cookie(token.as_deref().unwrap_or_default());
+        Self { is_loopback, hosts, token, cookie }
+    }
+
     /// Lets who asks in, or says why not.
     pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Box<Response<Body>>> {
         let refuse = |answer| Err(Box::new(routes::guarded(answer)));
@@ -99,6 +105,15 @@ impl Gate {
             (name.trim() == self.cookie).then(|| value.trim())
         })
     }
+}
+
+/// The name of the cookie for a token. Cookies know no ports, and the port that is bound need not be the one that is
+/// published: by its token each page of a host has one of its own. Of the hash so little is taken that many tokens have the
+/// same.
+fn cookie(token: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    token.hash(&mut hasher);
+    format!("highwater_page_{:08x}", hasher.finish() >> 32)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

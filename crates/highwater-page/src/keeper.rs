@@ -13,7 +13,7 @@ use highwater::{Event, Observer, Status};
 
 use crate::clock;
 use crate::history::{History, Row, stalled};
-use crate::json::{Json, millis};
+use crate::json::{Json, Millis, millis};
 use crate::live::Feed;
 use crate::process::ProcessId;
 use crate::state::{self, Fixed, Load};
@@ -97,9 +97,11 @@ impl Keeper {
         kept.unseen = kept.unseen.saturating_add(1);
         kept.silent = kept.silent.saturating_add(1);
         let row = kept.row(&status);
-        if let (Some(sample), Some(age)) = (status.sample, status.age) {
-            let start = millis(now).saturating_sub(whole_millis(age)).saturating_sub(whole_millis(sample.at.elapsed()));
+        if let Some(start) = start(&status, now) {
             let before = std::mem::replace(&mut kept.start, start);
+            if before != 0 {
+                kept.told.redate(before, start);
+            }
             if before != 0 && before.abs_diff(start) >= STEP {
                 kept.snapshot = None;
                 self.feed.reset();
@@ -135,8 +137,15 @@ impl Keeper {
         let wanted = self.feed.readers() > 0 || kept.unseen < LOOKS_KEPT;
         kept.snapshot = None;
         // Whoever publishes holds the lock above: the number is the next one's.
-        let encoded = told::encoded(event, self.feed.last().saturating_add(1));
-        self.feed.publish("event", wanted.then_some(&*encoded));
+        let mut encoded = told::encoded(event, self.feed.last().saturating_add(1));
+        // Its date is by the clock of now, those of rows by that of the last look.
+        if let Some(start) = start(&self.observer.status(), clock::date())
+            && kept.start != 0
+        {
+            encoded.redate(start, kept.start);
+        }
+        let message = wanted.then(|| Json::of(|json| encoded.write(json)));
+        self.feed.publish("event", message.as_deref());
         kept.told.push(encoded);
     }
 
@@ -154,6 +163,7 @@ impl Keeper {
         let mut text = Json::of(|json| {
             json.field("seq", seq);
             json.field("interval", 1.0);
+            json.known("start", (kept.start != 0).then_some(Millis(kept.start)));
             json.object_field("history", |json| kept.history.write(json, kept.start));
             json.array_field("events", |json| kept.told.write(json));
             json.ready_field("state", &self.state(&kept, &status, now, self.feed.readers()));
@@ -193,6 +203,12 @@ impl Kept {
         }
         Some(Row::of(&sample, status.level, last.map(|last| (last, self.stalled))))
     }
+}
+
+/// The agent's start on the system's clock, where there is a sample.
+fn start(status: &Status, now: SystemTime) -> Option<u64> {
+    let (sample, age) = (status.sample?, status.age?);
+    Some(millis(now).saturating_sub(whole_millis(age)).saturating_sub(whole_millis(sample.at.elapsed())))
 }
 
 /// The agent's callback: it keeps nothing of the page's alive, and ends after it.

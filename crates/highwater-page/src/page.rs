@@ -57,7 +57,7 @@ impl Page {
         let settings = observer.page();
         Builder {
             address: settings.address,
-            token: settings.token.clone().map(Ok),
+            token: settings.token.clone(),
             hosts: Ok(settings.hosts.clone()),
             jaeger: settings.jaeger.clone().map(Ok),
             observer,
@@ -250,8 +250,7 @@ impl Thread {
                 Ok(listening) => listening,
                 Err(source) => return drop(say.send(Err(StartError::Listen { address: at, source }))),
             };
-            let cookie = format!("highwater_page_{}", bound.port());
-            let gate = Gate { is_loopback: bound.ip().is_loopback(), hosts, token, cookie };
+            let gate = Gate::new(bound.ip().is_loopback(), hosts, token);
             tokio::spawn(server::serve(listener, Arc::clone(&keeper), gate));
             address = Some(bound);
         }
@@ -306,7 +305,7 @@ impl fmt::Display for StartError {
                 write!(f, "cannot listen at {address}: {source} (HIGHWATER_PAGE names another address, or is off)")
             }
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
-            Self::Token(remedy) => write!(f, "the page's token is {remedy}"),
+            Self::Token(remedy) => write!(f, "the page's token (HIGHWATER_PAGE_TOKEN) is {remedy}"),
             Self::Host(remedy) => write!(f, "the page's hosts are {remedy}"),
             Self::Jaeger(remedy) => write!(f, "the page's address of Jaeger is {remedy}"),
             Self::Random(error) => write!(f, "cannot make a token: {error} (HIGHWATER_PAGE_TOKEN gives one)"),

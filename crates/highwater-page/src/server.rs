@@ -6,8 +6,10 @@
 //! be in the way of those who come later.
 
 use std::convert::Infallible;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::body::Body;
 use crate::gate::Gate;
@@ -28,6 +30,9 @@ use crate::timed::{Due, Timed};
 
 /// Connections at once: as many tabs as one browser opens to one server, ten times.
 pub(crate) const MOST_CONNECTIONS: usize = 64;
+/// With fewer places left, those who ask for nothing now make room: a browser keeps up to six connections for what it may ask
+/// next, so that eleven people who open the page would have all of them.
+const SPARE: usize = 16;
 /// Connections, and requests, that come at once and wait for nothing: fifty tabs that open together.
 const BURST: u32 = 512;
 /// Connections in a second after that.
@@ -71,15 +76,22 @@ struct Server {
     keeper: Arc<Keeper>,
     gate: Gate,
     requests: Pace,
+    /// Told to all connections when there is little room.
+    crowded: Notify,
 }
 
 /// Serves until it is dropped.
 pub(crate) async fn serve(listener: TcpListener, keeper: Arc<Keeper>, gate: Gate) {
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let attempts = Pace::new(BURST, ATTEMPTS);
-    let server = Arc::new(Server { keeper, gate, requests: Pace::new(BURST, REQUESTS) });
+    let server = Arc::new(Server { keeper, gate, requests: Pace::new(BURST, REQUESTS), crowded: Notify::new() });
     loop {
         attempts.turn().await;
+        if room.available_permits() < SPARE {
+            server.crowded.notify_waiters();
+            // Lets them go before the next one comes.
+            tokio::task::yield_now().await;
+        }
         match listener.accept().await {
             Ok((stream, _)) => match Arc::clone(&room).try_acquire_owned() {
                 Ok(permit) => drop(tokio::spawn(connection(stream, Arc::clone(&server), permit))),
@@ -104,8 +116,20 @@ async fn connection(stream: TcpStream, server: Arc<Server>, permit: OwnedSemapho
     let serve = service_fn(|request| server.answer(request, &due));
     let mut protocol = http1::Builder::new();
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES).max_headers(MOST_HEADERS);
+    let mut connection = pin!(protocol.serve_connection(TokioIo::new(Timed::new(stream, WRITE, due.clone())), serve));
+    let mut crowded = pin!(server.crowded.notified());
+    let end = poll_fn(|context| {
+        while crowded.as_mut().poll(context).is_ready() {
+            crowded.set(server.crowded.notified());
+            // At once, or after the answer that it is given now. What was not asked for anything yet may be about to.
+            if due.is_set() {
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+        connection.as_mut().poll(context)
+    });
     // What went wrong on one connection is its client's to know.
-    let _ = protocol.serve_connection(TokioIo::new(Timed::new(stream, WRITE, due.clone())), serve).await;
+    let _ = end.await;
     drop(permit);
 }
 

@@ -152,6 +152,7 @@ fn facts(is_running: bool, status: &Status, history: &History) -> Facts {
         cache: cgroup.and_then(|cgroup| Some(cgroup.file_active?.saturating_add(cgroup.file_inactive?))),
         stalled: history.stalls(STALLS),
         others_hold_most: sample.others_hold_most(),
+        heap_profiles: status.heap_profiles,
     }
 }
 
@@ -193,11 +194,12 @@ fn levels(json: &mut Json, status: &Status) {
 fn delivery(json: &mut Json, delivery: &DeliveryReport) {
     let sends = matches!(delivery.target, Target::Own(_));
     json.field("target", &*delivery.target.to_string());
-    let state = match &delivery.state {
-        _ if !sends => "off",
-        DeliveryState::Delivering => "delivering",
-        DeliveryState::Failing { .. } => "failing",
-        _ => "idle",
+    let state = match (&delivery.target, &delivery.state) {
+        (Target::Own(_), DeliveryState::Delivering) => "delivering",
+        (Target::Own(_), DeliveryState::Failing { .. }) => "failing",
+        (Target::Own(_), _) => "idle",
+        (Target::Host, _) => "host",
+        _ => "off",
     };
     json.field("state", state);
     json.known("error", delivery.last_error.as_deref());
@@ -268,8 +270,14 @@ mod tests {
         assert_eq!(without["dropped"], serde_json::json!({ "metrics": 0, "logs": 2, "traces": 0 }));
         assert_eq!(without["failures"]["metrics"], 0);
         assert_eq!(shown(own, 3)["dropped"]["profiles"], 3);
-        for target in [Target::Host, Target::Disabled, Target::NotBuiltIn, Target::NotRunning] {
+        for (target, state) in [
+            (Target::Host, "host"),
+            (Target::Disabled, "off"),
+            (Target::NotBuiltIn, "off"),
+            (Target::NotRunning, "off"),
+        ] {
             let json = shown(target, 0);
+            assert_eq!(json["state"], state, "what the service sends is not off");
             assert!(json.get("failures").is_none() && json.get("dropped").is_none(), "{json}");
         }
     }

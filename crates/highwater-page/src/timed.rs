@@ -24,6 +24,11 @@ impl Due {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now().checked_add(time);
     }
 
+    /// Whether there was an answer yet.
+    pub(crate) fn is_set(&self) -> bool {
+        self.get().is_some()
+    }
+
     fn get(&self) -> Option<Instant> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

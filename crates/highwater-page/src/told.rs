@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use highwater::{Attribute, Event, Severity};
 
-use crate::json::Json;
+use crate::json::{Json, Millis, millis};
 
 /// How many are kept.
 const MOST: usize = 128;
@@ -16,22 +16,36 @@ const NAMES_A_FILE: [&str; 2] = ["highwater.capture.file", "highwater.why"];
 /// The last events, the oldest first, as JSON.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    events: VecDeque<String>,
+    events: VecDeque<Encoded>,
     bytes: usize,
 }
 
+/// One event.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    /// Its date, in milliseconds since 1970.
+    at: u64,
+    /// All but the date, which moves with the system's clock.
+    fields: String,
+}
+
 impl Told {
-    pub(crate) fn push(&mut self, event: String) {
-        self.bytes = self.bytes.saturating_add(event.len());
+    pub(crate) fn push(&mut self, event: Encoded) {
+        self.bytes = self.bytes.saturating_add(event.fields.len());
         self.events.push_back(event);
         while self.events.len() > MOST || self.bytes > MOST_BYTES {
             let Some(oldest) = self.events.pop_front() else { break };
-            self.bytes = self.bytes.saturating_sub(oldest.len());
+            self.bytes = self.bytes.saturating_sub(oldest.fields.len());
         }
     }
 
+    /// Where the agent's start has another date than before, all that was told since has.
+    pub(crate) fn redate(&mut self, before: u64, start: u64) {
+        self.events.iter_mut().for_each(|event| event.redate(before, start));
+    }
+
     pub(crate) fn write(&self, json: &mut Json) {
-        self.events.iter().for_each(|event| json.ready(event));
+        self.events.iter().for_each(|event| json.object(|json| event.write(json)));
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -39,11 +53,22 @@ impl Told {
     }
 }
 
-/// An event as JSON, under its number.
-pub(crate) fn encoded(event: &Event, seq: u64) -> String {
-    Json::of(|json| {
+impl Encoded {
+    pub(crate) fn redate(&mut self, before: u64, start: u64) {
+        self.at = self.at.saturating_add(start).saturating_sub(before);
+    }
+
+    /// Its fields.
+    pub(crate) fn write(&self, json: &mut Json) {
+        json.field("time", Millis(self.at));
+        json.ready(&self.fields);
+    }
+}
+
+/// An event, under its number.
+pub(crate) fn encoded(event: &Event, seq: u64) -> Encoded {
+    let object = Json::of(|json| {
         json.field("seq", seq);
-        json.field("time", event.at());
         json.field("name", event.name());
         let severity = match event.severity() {
             Severity::Info => "info",
@@ -64,7 +89,9 @@ pub(crate) fn encoded(event: &Event, seq: u64) -> String {
                 value => json.field(name, &value),
             });
         });
-    })
+    });
+    let fields = object.strip_prefix('{').and_then(|inner| inner.strip_suffix('}'));
+    Encoded { at: millis(event.at()), fields: fields.unwrap_or_default().to_owned() }
 }
 
 /// A text about a file, with its name and not where it lies: from the slash that begins the path to the last one.

@@ -70,6 +70,8 @@ pub(crate) struct Facts {
     pub(crate) stalled: [Option<f64>; 2],
     /// Whether other processes hold most of the memory of the cgroup.
     pub(crate) others_hold_most: bool,
+    /// Whether heap profiles are taken.
+    pub(crate) heap_profiles: bool,
 }
 
 /// How things stand, in words.
@@ -208,10 +210,14 @@ fn near_limit(facts: &Facts) -> Option<Verdict> {
     if let Some(forecast) = facts.forecast {
         let _ = write!(reason, " At this pace the limit is reached in {}.", Range(forecast));
     }
-    let next = if facts.others_hold_most {
-        "Look at the other processes of the cgroup: they hold most of its memory."
-    } else {
-        "Look at which part grew, and at the functions that hold the memory, in the last event below."
+    let next = match (facts.others_hold_most, facts.heap_profiles) {
+        (true, _) => "Look at the other processes of the cgroup: they hold most of its memory.",
+        (false, true) => {
+            "Look at which part grew, and at the functions that hold the memory, in the last heap profile below."
+        }
+        (false, false) => {
+            "Look at which part grew: \"What changed\" below tells it. Heap profiles, which are off, would name the functions."
+        }
     };
     Some(say(Kind::NearLimit, tone, format!("Near the limit: {}", facts.level), reason, next))
 }
@@ -232,7 +238,12 @@ fn growing(facts: &Facts) -> Option<Verdict> {
         let _ = write!(reason, " The limit is reached in {}.", Range(forecast));
     }
     let _ = write!(reason, " {}", facts.use_of_limit());
-    let next = "Compare two heap profiles, one of now and one of later: what grew between them holds the memory.";
+    let next = if facts.heap_profiles {
+        "Compare two heap profiles, one of now and one of later: what grew between them holds the memory."
+    } else {
+        "Set mark A now and mark B later: \"What changed\" below tells which part grew. Heap profiles, which are off, would name \
+         the functions."
+    };
     Some(say(Kind::Growing, Tone::Watch, "Grows steadily", reason, next))
 }
 

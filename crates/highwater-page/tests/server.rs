@@ -111,6 +111,27 @@ fn a_token_is_needed_where_one_is_given_and_becomes_a_cookie() {
     assert!(matches!(&refused, StartError::Token(remedy) if !remedy.contains("short")), "{refused}");
 }
 
+/// In a process of its own, since it is about the environment.
+#[test]
+fn with_a_token_of_the_environment_that_cannot_be_used_there_is_no_page() {
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "no_page", "--ignored", "--nocapture"]);
+    child.env("HIGHWATER_PAGE_TOKEN", "too-short").env("OTEL_SDK_DISABLED", "true");
+    let output = child.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("HIGHWATER_PAGE_TOKEN=\"***\": not a token: write 16 to 256 letters"), "{said}");
+    assert!(said.contains("there is no page: the page's token (HIGHWATER_PAGE_TOKEN) is not a token: "), "{said}");
+    assert!(!said.contains("too-short"), "{said}");
+}
+
+#[test]
+#[ignore = "the process of the test above"]
+fn no_page() {
+    let page = highwater_page::start(&highwater::start());
+    assert!(page.address().is_none());
+}
+
 #[test]
 fn what_code_sets_is_checked_as_what_the_environment_does() {
     let host = Page::builder(agent()).host("http://memory.example.org").start().unwrap_err();
@@ -193,6 +214,22 @@ fn where_too_many_connect_they_are_told_and_those_that_go_make_room() {
         connection.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").ok()?;
         connection.head().ok().filter(|answer| answer.status == 200)
     });
+}
+
+#[test]
+fn those_who_ask_for_nothing_now_make_room_for_those_who_come() {
+    let page = page();
+    let mut live = Connection::live(address(&page), "/api/live", &[]);
+    // As the browsers of twenty people who open the page at once: six connections each, which they keep.
+    let kept: Vec<_> = (0..120)
+        .map(|_| {
+            let mut connection = Connection::open(address(&page));
+            assert_eq!(connection.get("/page.js").status, 200);
+            connection
+        })
+        .collect();
+    assert!(live.message().is_ok(), "a stream goes on");
+    drop(kept);
 }
 
 #[test]

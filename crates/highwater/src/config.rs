@@ -184,7 +184,11 @@ impl ConfigError {
     pub(crate) fn consequence(&self) -> &'static str {
         // Something else must not be trusted in its place, nor the agent be silent about who it is.
         let is_file = self.key.ends_with("CERTIFICATE") || self.key.ends_with("CLIENT_KEY");
-        if is_file { "nothing is sent that way until it can be used" } else { "the default is taken" }
+        match self.key {
+            _ if is_file => "nothing is sent that way until it can be used",
+            PAGE_TOKEN => "there is no page until it can be used",
+            _ => "the default is taken",
+        }
     }
 
     /// Whether only the agent's own way to the collector needs the setting.
@@ -222,6 +226,9 @@ impl Config {
                 Some(text) => config.set(name, text),
                 None => {
                     let remedy = "not Unicode: write it in UTF-8".to_owned();
+                    if name == PAGE_TOKEN {
+                        config.page.token = Some(Err(remedy.clone()));
+                    }
                     Err(ConfigError::of(name, &value.to_string_lossy(), remedy))
                 }
             };

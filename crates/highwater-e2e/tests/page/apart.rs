@@ -100,6 +100,8 @@ fn a_service_that_is_gone_is_said_and_its_successor_is_found() {
     open(&tab, &first);
     let pid = first.process().id();
     tab.wait_until("it is this process", &format!("$('#instance').textContent.includes('pid {pid}')"));
+    tab.press("ap");
+    tab.wait_until("A is set, and the charts are paused", "$('#marks thead').textContent.includes('A ')");
     let address = page(&first).trim_start_matches("http://").trim_end_matches('/').to_owned();
     drop(first);
     tab.wait_until("its end is said", "$('#verdict-title').textContent === 'No answer'");
@@ -110,6 +112,9 @@ fn a_service_that_is_gone_is_said_and_its_successor_is_found() {
     let pid = second.process().id();
     tab.wait_until("the next process is there", &format!("$('#instance').textContent.includes('pid {pid}')"));
     tab.wait_until("and gives its own verdict", "$('#verdict-title').textContent !== 'No answer'");
+    tab.wait_until("nothing is compared with the one before", "$('#clear').disabled");
+    assert_eq!(tab.run("return $('#pause').getAttribute('aria-pressed');"), "false");
+    assert!(tab.text_of("#say").contains("marks, pause and zoom are gone"), "{}", tab.text_of("#say"));
     assert_eq!(tab.text("#link-text"), "Live");
 }
 

@@ -79,6 +79,42 @@ fn the_keyboard_reaches_all_that_the_pointer_does() {
 }
 
 #[test]
+fn every_number_has_its_definition_by_focus() {
+    let demo = demo(&super::TIGHT);
+    demo.allocate_until_used(112 * highwater_e2e::MIB);
+    demo.wait_for_level("high");
+    let browser = Browser::shared();
+    let tab = browser.tab();
+    open(&tab, &demo);
+    tab.wait_until("the functions are there", "$('#captures code')");
+    tab.run("document.querySelectorAll('details.table').forEach((each) => { each.open = true; });");
+    tab.wait_until("the table of the timeline is there", "$('#timeline-table td')");
+    // A script moves the focus only where the window has it.
+    tab.command("Emulation.setFocusEmulationEnabled", &serde_json::json!({ "enabled": true }));
+    let without = tab.run(
+        "const labels = [...document.querySelectorAll('main dl.facts dt, main dl.rows dt, main tbody th, main tfoot th, \
+             .parts thead th:last-child, .four h2, #legend li, #episodes .small, #captures div > .small')]; \
+         const seen = labels.filter((each) => each.checkVisibility()), missing = []; \
+         for (const label of seen) { \
+             const words = [...label.querySelectorAll('[aria-describedby^=def-]')]; \
+             if (!words.length) missing.push(label.textContent); \
+             for (const word of words) { \
+                 word.focus(); \
+                 const means = document.getElementById(word.getAttribute('aria-describedby'))?.textContent; \
+                 if (!means || $('#tip').hidden || $('#tip').textContent !== means) missing.push(word.textContent); \
+             } \
+         } \
+         return [seen.length > 30, ...missing];",
+    );
+    assert_eq!(without, serde_json::json!([true]));
+    // The table is made from each row anew, and the focus stays.
+    tab.run("$('#marks tbody .term').focus();");
+    let now = number(&tab, NEWEST);
+    tab.wait_until("two more rows have come", &format!("{NEWEST} >= {now} + 2"));
+    assert_eq!(tab.run("return document.activeElement.closest('#marks') !== null;"), true);
+}
+
+#[test]
 fn the_verdict_is_spoken_when_it_changes_and_only_then() {
     let demo = demo(&super::TIGHT);
     let browser = Browser::shared();

@@ -3,7 +3,7 @@
 use highwater_e2e::MIB;
 use highwater_e2e::browser::{Browser, Tab};
 
-use super::{TIGHT, demo, keep, number, open};
+use super::{SPAN, TIGHT, demo, keep, number, open};
 
 /// How bright the page's ground is, from 0 to 255.
 #[track_caller]
@@ -52,6 +52,34 @@ fn a_phone_shows_all_of_it_without_scrolling_sideways() {
     );
     assert_eq!(wide, serde_json::json!([360]));
     keep(&tab, "phone");
+}
+
+#[test]
+fn a_finger_zooms_by_buttons() {
+    const END: &str = "Number($('#timeline').getAttribute('aria-valuemax'))";
+    let demo = demo(&[]);
+    let browser = Browser::shared();
+    let tab = browser.tab();
+    tab.resize(360, 740, 1);
+    open(&tab, &demo);
+    let names = tab.run("return ['#zoom-in', '#zoom-out'].map((each) => $(each).getAttribute('aria-label'));");
+    assert_eq!(names, serde_json::json!(["Zoom in", "Zoom out"]));
+    let whole = number(&tab, SPAN);
+    tab.click("#zoom-in");
+    tab.wait_until("it is zoomed", &format!("!$('#reset').hidden && {SPAN} < {whole} * 0.55"));
+    tab.click("#zoom-out");
+    tab.wait_until("it is not so near", &format!("{SPAN} > {whole} * 0.6"));
+    tab.click("#reset");
+    tab.wait_until("it is not zoomed", "$('#reset').hidden");
+    // Around the moment that was touched.
+    tab.run(
+        "const over = $('#timeline .u-over'), { left, width } = over.getBoundingClientRect(); \
+         over.dispatchEvent(new PointerEvent('pointerdown', { pointerType: 'touch', clientX: left + width / 4, bubbles: true }));",
+    );
+    let end = number(&tab, END);
+    // The pointer, which a finger has not, rests on a word, whose definition covers the button.
+    tab.run("$('#zoom-in').click();");
+    tab.wait_until("the moment is among what is shown", &format!("!$('#reset').hidden && {END} < {end} - 10"));
 }
 
 #[test]

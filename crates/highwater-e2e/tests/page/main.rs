@@ -22,6 +22,7 @@ use serde_json::Value;
 
 mod access;
 mod apart;
+mod cards;
 mod keyboard;
 mod looks;
 mod pictures;

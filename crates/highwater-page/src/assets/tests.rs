@@ -39,6 +39,15 @@ fn no_asset_names_another_origin() {
     }
 }
 
+#[test]
+fn the_library_s_licence_goes_with_each_copy_of_it() {
+    let licence = include_str!("../../assets/UPLOT-LICENSE").trim();
+    assert!(licence.contains("Copyright (c) 2022 Leon Sorokin") && licence.contains("Permission is hereby granted"));
+    assert!(text(asset("uplot.js").unwrap()).contains(licence), "as it is served");
+    let export: Vec<u8> = export(Bytes::new()).concat();
+    assert!(String::from_utf8(export).unwrap().contains(licence), "as it is saved");
+}
+
 /// The policy of the served page forbids them, so that they would not work.
 #[test]
 fn the_page_has_no_script_and_no_style_in_its_html() {

@@ -7,7 +7,7 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 fn gate(is_loopback: bool, hosts: &[&str], token: Option<&str>) -> Gate {
     let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-    Gate { is_loopback, hosts, token: token.map(str::to_owned), cookie: "highwater_page_7070".to_owned() }
+    Gate::new(is_loopback, hosts, token.map(str::to_owned))
 }
 
 /// The status of what is refused, and where it is sent and given which cookie; nothing of what is let in.
@@ -85,7 +85,7 @@ fn a_request_has_one_host_and_an_address_in_its_first_line_counts_as_well() {
 fn a_token_in_the_address_becomes_a_cookie_and_leaves_the_address() {
     let gate = gate(false, &[], Some(SECRET));
     let ask = |uri: &str| asked(&gate, uri, &[("host", "10.0.0.1")]);
-    let cookie = format!("highwater_page_7070={SECRET}; Path=/; HttpOnly; SameSite=Lax");
+    let cookie = format!("{}={SECRET}; Path=/; HttpOnly; SameSite=Lax", cookie(SECRET));
     let welcome = |to: &str| Some((303, to.to_owned(), cookie.clone()));
     assert_eq!(ask(&format!("/?token={SECRET}")), welcome("./"));
     assert_eq!(ask(&format!("/export.json?a=1&token={SECRET}&b=2")), welcome("./export.json?a=1&b=2"));
@@ -100,7 +100,7 @@ fn a_token_in_the_address_becomes_a_cookie_and_leaves_the_address() {
 #[test]
 fn a_token_leaves_the_address_of_who_is_known_too() {
     let gate = gate(true, &[], Some(SECRET));
-    let cookie = format!("highwater_page_7070={SECRET}");
+    let cookie = format!("{}={SECRET}", cookie(SECRET));
     let ask = |uri: &str| asked(&gate, uri, &[("host", "localhost"), ("cookie", &cookie)]).map(|(_, to, _)| to);
     assert_eq!(ask(&format!("/?token={SECRET}")).as_deref(), Some("./"));
     assert_eq!(ask("/?token=of-the-run-before").as_deref(), Some("./"));
@@ -111,18 +111,30 @@ fn a_token_leaves_the_address_of_who_is_known_too() {
 fn a_cookie_or_a_bearer_of_the_token_is_let_in_and_nothing_else() {
     let gate = gate(true, &[], Some(SECRET));
     let ask = |name: &'static str, value: &str| asked(&gate, "/", &[("host", "localhost"), (name, value)]).is_none();
-    assert!(ask("cookie", &format!("highwater_page_7070={SECRET}")));
-    assert!(ask("cookie", &format!("other=1; highwater_page_7070={SECRET}; more=2")));
-    assert!(ask("cookie", &format!("highwater_page_7070=old; highwater_page_7070={SECRET}")));
+    let name = cookie(SECRET);
+    assert!(ask("cookie", &format!("{name}={SECRET}")));
+    assert!(ask("cookie", &format!("other=1; {name}={SECRET}; more=2")));
+    assert!(ask("cookie", &format!("{name}=old; {name}={SECRET}")));
     assert!(ask("authorization", &format!("Bearer {SECRET}")));
     assert!(ask("authorization", &format!("bearer {SECRET}")));
-    assert!(!ask("cookie", &format!("highwater_page_7071={SECRET}")), "another server's on this host");
-    assert!(!ask("cookie", &format!("highwater_page_7070={SECRET}0")));
-    assert!(!ask("cookie", &format!("highwater_page_7070={}", &SECRET[1..])));
-    assert!(!ask("cookie", "highwater_page_7070="));
+    assert!(!ask("cookie", &format!("{}={SECRET}", cookie("of-another-server"))), "another server's on this host");
+    assert!(!ask("cookie", &format!("{name}={SECRET}0")));
+    assert!(!ask("cookie", &format!("{name}={}", &SECRET[1..])));
+    assert!(!ask("cookie", &format!("{name}=")));
     assert!(!ask("authorization", &format!("Basic {SECRET}")));
     assert!(!ask("authorization", SECRET));
     assert!(!ask("x-token", SECRET));
+}
+
+/// Of two containers that are published at two ports of one host, each bound to the same one inside.
+#[test]
+fn the_cookies_of_two_tokens_have_two_names_that_tell_nothing_of_them() {
+    let names = [cookie(SECRET), cookie("correct-horse-battery")];
+    assert_ne!(names[0], names[1]);
+    for name in names {
+        let hash = name.strip_prefix("highwater_page_").unwrap();
+        assert!(hash.len() == 8 && !SECRET.contains(hash), "{name}");
+    }
 }
 
 #[test]

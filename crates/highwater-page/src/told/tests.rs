@@ -12,9 +12,13 @@ fn begun() -> Event {
     Event::judged(transition, sample)
 }
 
+fn json(event: &Encoded) -> serde_json::Value {
+    serde_json::from_str(&Json::of(|json| event.write(json))).unwrap()
+}
+
 #[test]
 fn an_event_is_written_with_all_its_attributes_and_without_what_is_unknown() {
-    let json: serde_json::Value = serde_json::from_str(&encoded(&begun(), 1_200)).unwrap();
+    let json = json(&encoded(&begun(), 1_200));
     assert_eq!(json["seq"], 1_200);
     assert_eq!(json["time"], 0.0);
     assert_eq!(json["name"], "highwater.memory.episode.begun");
@@ -48,11 +52,24 @@ fn of_a_file_only_its_name_is_shown() {
 #[test]
 fn the_oldest_go_where_there_are_too_many_or_they_are_too_large() {
     let mut told = Told::default();
-    (0..MOST + 5).for_each(|number| told.push(number.to_string()));
-    assert_eq!((told.events.len(), told.events.front().map(String::as_str)), (MOST, Some("5")));
+    let event = |fields: String| Encoded { at: 0, fields };
+    (0..MOST + 5).for_each(|number| told.push(event(number.to_string())));
+    assert_eq!((told.events.len(), told.events.front().map(|event| event.fields.as_str())), (MOST, Some("5")));
     let large = "x".repeat(MOST_BYTES / 3);
-    (0..5).for_each(|_| told.push(large.clone()));
+    (0..5).for_each(|_| told.push(event(large.clone())));
     assert_eq!((told.events.len(), told.bytes()), (3, 3 * large.len()));
-    told.push("x".repeat(MOST_BYTES + 1));
+    told.push(event("x".repeat(MOST_BYTES + 1)));
     assert_eq!((told.events.len(), told.bytes()), (0, 0));
+}
+
+#[test]
+fn where_the_clock_is_set_events_get_new_dates_as_rows_do() {
+    let mut told = Told::default();
+    told.push(Encoded { at: 61_500, fields: String::new() });
+    let mut date = |before, start| {
+        told.redate(before, start);
+        told.events[0].at
+    };
+    assert_eq!(date(60_000, 3_660_000), 3_661_500, "set forward by an hour");
+    assert_eq!(date(3_660_000, 50_000), 51_500, "and back by more");
 }

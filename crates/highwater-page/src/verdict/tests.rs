@@ -21,6 +21,7 @@ fn well() -> Facts {
         cache: Some(Bytes::mib(30)),
         stalled: [Some(0.0), Some(0.0)],
         others_hold_most: false,
+        heap_profiles: true,
     }
 }
 
@@ -171,6 +172,7 @@ fn the_order_is_that_of_the_table() {
         cache: Some(Bytes::mib(400)),
         stalled: [Some(0.5), Some(0.5)],
         others_hold_most: true,
+        heap_profiles: true,
     };
     let mut order = Vec::new();
     let mut next = |change: &dyn Fn(&mut Facts)| {
@@ -203,9 +205,16 @@ fn the_order_is_that_of_the_table() {
 }
 
 #[test]
-fn other_processes_are_named_where_they_hold_most() {
-    let facts = Facts { level: Level::High, others_hold_most: true, ..well() };
-    assert!(verdict(&facts).next.contains("other processes"));
+fn near_the_limit_the_next_step_is_one_that_can_be_taken() {
+    for (others_hold_most, heap_profiles, step) in [
+        (true, true, "the other processes of the cgroup"),
+        (true, false, "the other processes of the cgroup"),
+        (false, true, "the functions that hold the memory, in the last heap profile below"),
+        (false, false, "which part grew: \"What changed\" below tells it. Heap profiles, which are off,"),
+    ] {
+        let next = verdict(&Facts { level: Level::High, others_hold_most, heap_profiles, ..well() }).next;
+        assert!(next.contains(step), "{next}");
+    }
 }
 
 #[test]
@@ -230,7 +239,7 @@ fn numbers() -> impl Strategy<Value = Option<f64>> {
 proptest! {
     #[test]
     fn any_facts_give_exactly_one_verdict_in_words(
-        (is_running, is_growing, others_hold_most) in any::<(bool, bool, bool)>(),
+        (is_running, is_growing, others_hold_most, heap_profiles) in any::<(bool, bool, bool, bool)>(),
         age in proptest::option::of(times()),
         [used, limit, available, allocated, held, usage, cache] in
             [amounts(), amounts(), amounts(), amounts(), amounts(), amounts(), amounts()],
@@ -247,7 +256,7 @@ proptest! {
         });
         let facts = Facts {
             is_running, age, used, limit, available, level, growth, is_growing, forecast, warm_up_left, allocated, held,
-            usage, cache, stalled, others_hold_most,
+            usage, cache, stalled, others_hold_most, heap_profiles,
         };
         let verdict = verdict(&facts);
         prop_assert!(!verdict.title.is_empty() && !verdict.next.is_empty(), "{:?}", verdict);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use highwater_model::{Level, Pace};
 
+use super::page::PageToken;
 use super::route::Exporter;
 use super::{CaptureSignal, Config, Temporality, text};
 use crate::signal::Signal;
@@ -252,10 +253,13 @@ pub(crate) static ENVIRONMENT: &[Variable] = &[
     Variable {
         name: PAGE_TOKEN,
         meaning: "the token that the page asks for, 16 to 256 letters, digits and any of `-._~` (default: none on the loopback \
-                  address; on any other one is made at each start, and printed with the address)",
+                  address; on any other one is made at each start, and printed with the address). With one that cannot be used \
+                  there is no page",
         read: |config, text| {
-            config.page.token = Some(text.parse()?);
-            Ok(())
+            let token: Result<PageToken, String> = text.parse();
+            let remedy = token.as_ref().err().cloned();
+            config.page.token = Some(token);
+            remedy.map_or(Ok(()), Err)
         },
     },
     Variable {

@@ -10,8 +10,9 @@ use std::str::FromStr;
 pub struct Page {
     /// Where it listens.
     pub address: PageAddress,
-    /// What a browser has to show where others than this machine can ask.
-    pub token: Option<PageToken>,
+    /// What a browser has to show where others than this machine can ask. One that cannot be used is kept as that, with what
+    /// would be right: without one there would be a page for anybody.
+    pub token: Option<Result<PageToken, String>>,
     /// Names by which it may be asked for, beside addresses; in lower case.
     pub hosts: Vec<String>,
     /// Where traces can be looked at, without a slash at its end.

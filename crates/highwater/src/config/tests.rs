@@ -19,13 +19,15 @@ fn good(pairs: &[(&str, &str)]) -> Config {
     config
 }
 
-/// What is said of a value that cannot be used; all that it would have set keeps its default.
+/// What is said of a value that cannot be used; all that it would have set keeps its default, but for a token, which is kept as
+/// one that cannot be used.
 fn bad(key: &str, value: &str) -> String {
     let (mut config, errors) = read(&[(key, value)]);
     let [error] = &errors[..] else { panic!("{key}={value:?} gave {errors:?}") };
     assert_eq!(error.key, key);
     assert!(!error.remedy.is_empty());
     config.exports = Exports::default();
+    config.page.token = config.page.token.filter(Result::is_ok);
     assert_eq!(config, Config::default(), "{key}={value:?} changes something all the same");
     error.to_string()
 }
@@ -134,13 +136,16 @@ fn what_the_page_is_told_is_read_and_its_token_never_said() {
         ("HIGHWATER_JAEGER_URL", "http://127.0.0.1:16686/"),
     ])
     .page;
-    assert_eq!(page.token.as_ref().map(PageToken::reveal), Some("abcDEF-._~012345"));
+    assert_eq!(page.token.as_ref().unwrap().as_ref().map(PageToken::reveal), Ok("abcDEF-._~012345"));
     assert_eq!(page.hosts, ["memory.example.org", "cart.internal"]);
     assert_eq!(page.jaeger.as_deref(), Some("http://127.0.0.1:16686"));
     assert!(!format!("{page:?}").contains("abcDEF"));
     for token in ["too-short", "sixteen chars and a space", "sixteen;chars;and;more", &"x".repeat(257)] {
         let said = bad("HIGHWATER_PAGE_TOKEN", token);
         assert!(said.starts_with("HIGHWATER_PAGE_TOKEN=\"***\": not a token: ") && !said.contains(token), "{said}");
+        let (config, errors) = read(&[("HIGHWATER_PAGE_TOKEN", token)]);
+        assert_eq!(config.page.token, Some(Err(errors[0].remedy.clone())), "one that cannot be used is not none");
+        assert_eq!(errors[0].consequence(), "there is no page until it can be used");
     }
     let said = bad("HIGHWATER_JAEGER_URL", "http://user:secret@jaeger");
     assert!(!said.contains("secret"), "{said}");
@@ -243,9 +248,11 @@ fn a_value_that_is_not_unicode_is_refused() {
 
     for name in variables() {
         let get = |asked: &str| (asked == name).then(|| OsString::from_vec(vec![b'a', b'=', 0xff]));
-        let (config, errors) = Config::read(get);
+        let (mut config, errors) = Config::read(get);
         assert_eq!(errors.iter().map(|error| error.key).collect::<Vec<_>>(), [name]);
         assert!(errors[0].remedy.contains("UTF-8"));
+        let token = config.page.token.take();
+        assert_eq!(token.is_some_and(|token| token.is_err()), name == "HIGHWATER_PAGE_TOKEN");
         assert_eq!(config, Config::default());
     }
 }

@@ -37,6 +37,8 @@ proptest! {
         if !errors.is_empty() {
             prop_assert_eq!(errors.len(), 1);
             config.exports = Exports::default();
+            // One that cannot be used is kept as that.
+            prop_assert!(config.page.token.take().is_none_or(|token| token.is_err()));
             prop_assert_eq!(config, Config::default());
         }
     }
