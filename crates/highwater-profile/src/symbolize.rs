@@ -130,11 +130,19 @@ fn name(content: &[u8], frames: &mut [Frame], indices: &[usize]) -> usize {
     let mut more: usize = 0;
     for ((address, index), found) in calls.into_iter().zip(found) {
         let Some(frame) = frames.get_mut(index) else { continue };
-        let inlined = lines.as_ref().map(|lines| lines.at(address)).unwrap_or_default();
-        if !inlined.is_empty() {
-            (frame.functions, frame.places) = inlined.into_iter().unzip();
-        } else if let Some(symbols) = symbols.as_ref().filter(|_| frame.functions.is_empty()) {
-            let Some(name) = readable(elf.name(symbols, found, &mut buffer)) else { continue };
+        let mut inlined = lines.as_ref().map(|lines| lines.at(address)).unwrap_or_default();
+        let symbol = symbols.as_ref().and_then(|symbols| readable(elf.name(symbols, found, &mut buffer)));
+        let symbol = symbol.or_else(|| frame.functions.last().cloned());
+        if let Some((outermost, place)) = inlined.pop() {
+            // Where lines are all that was kept of DWARF, it names few functions, and has no path of them.
+            let is_more = |name: &String| match &outermost {
+                Some(short) => name.strip_suffix(&**short).is_some_and(|path| path.ends_with("::")),
+                None => true,
+            };
+            let Some(function) = symbol.filter(is_more).or(outermost) else { continue };
+            let inner = inlined.into_iter().filter_map(|(function, place)| Some((function?, place)));
+            (frame.functions, frame.places) = inner.chain([(function, place)]).unzip();
+        } else if let Some(name) = symbol.filter(|_| frame.functions.is_empty()) {
             (frame.functions, frame.places) = (vec![name], vec![None]);
         } else {
             continue;
@@ -142,6 +150,17 @@ fn name(content: &[u8], frames: &mut [Frame], indices: &[usize]) -> usize {
         more = more.saturating_add(1);
     }
     more
+}
+
+/// A name without a path, as DWARF has it where little more than lines was kept, with the crate that its file tells: that of the
+/// standard library, so that nobody takes it for the program's own.
+fn with_crate(name: String, file: &str) -> String {
+    let is_bare = !name.starts_with('<') && !name.split('<').next().is_some_and(|start| start.contains("::"));
+    let library = file.split_once("/library/").and_then(|(_, rest)| rest.split_once("/src/"));
+    match library {
+        Some((library @ ("alloc" | "core" | "std"), _)) if is_bare => format!("{library}::{name}"),
+        _ => name,
+    }
 }
 
 /// What DWARF says of addresses.
@@ -162,14 +181,17 @@ impl<'a> Lines<'a> {
         Context::from_dwarf(dwarf).ok().map(Self)
     }
 
-    /// Functions with their places, the innermost first; none where one has no name.
-    fn at(&self, address: u64) -> Vec<(String, Option<String>)> {
+    /// Functions with their places, the innermost first; none where one but the last has no name.
+    fn at(&self, address: u64) -> Vec<(Option<String>, Option<String>)> {
         let Ok(mut frames) = self.0.find_frames(address).skip_all_loads() else { return Vec::new() };
         let mut all = Vec::new();
         while let Ok(Some(frame)) = frames.next() {
-            let Some(name) = frame.function.and_then(|function| readable(function.name.slice())) else {
+            if all.last().is_some_and(|(name, _): &(Option<String>, _)| name.is_none()) {
                 return Vec::new();
-            };
+            }
+            let file = frame.location.as_ref().and_then(|location| location.file);
+            let name = frame.function.and_then(|function| readable(function.name.slice()));
+            let name = name.map(|name| with_crate(name, file.unwrap_or_default()));
             let place = frame.location.and_then(|location| {
                 let file = location.file?;
                 Some(location.line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}")))
