@@ -93,3 +93,28 @@ fn a_level_far_below_the_limit_can_be_left() {
     let [low, ..] = levels("100MiB", "85%", "95%").unwrap().lines(Some(Bytes::gib(4)));
     assert_eq!(low.unwrap().leave, Bytes::mib(50));
 }
+
+#[test]
+fn the_numbers_of_the_levels_are_those_of_the_gauge() {
+    assert_eq!([Level::Normal, Level::Elevated, Level::High, Level::Critical].map(Level::number), [0, 1, 2, 3]);
+}
+
+#[test]
+fn distances_from_the_limit_grow_smaller_from_level_to_level() {
+    assert!(levels("limit-3GiB", "limit-2GiB", "limit-1GiB").is_ok());
+    assert_eq!(levels("limit-1GiB", "limit-2GiB", "limit-3GiB").unwrap_err().fault, LevelsFault::Order);
+}
+
+#[test]
+fn a_distance_as_large_as_the_limit_leaves_no_level() {
+    let [elevated, ..] = enters(&levels("limit-1GiB", "limit-512MiB", "limit-1MiB").unwrap(), Some(Bytes::mib(1024)));
+    assert_eq!(elevated, None);
+}
+
+#[test]
+fn what_is_no_threshold_is_told_what_would_be_one() {
+    let error = "a lot".parse::<Threshold>().unwrap_err().to_string();
+    for form in ["85%", "6GiB", "limit-1GiB"] {
+        assert!(error.contains(form), "{error}");
+    }
+}
