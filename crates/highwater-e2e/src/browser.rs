@@ -84,7 +84,7 @@ impl Browser {
         let address = format!("http://127.0.0.1:{port}/session");
         let data = format!("--user-data-dir={}", profile.path().join("profile").display());
         let flags: Vec<_> = FLAGS.into_iter().chain([data.as_str()]).collect();
-        let wanted = json!({ "goog:chromeOptions": { "args": flags }, "goog:loggingPrefs": { "browser": "ALL" } });
+        let wanted = json!({ "goog:chromeOptions": { "args": flags }, "goog:loggingPrefs": { "browser": "ALL" }, "timeouts": { "pageLoad": 30_000 } });
         let opened = ask("POST", &address, Some(&json!({ "capabilities": { "alwaysMatch": wanted } })))
             .unwrap_or_else(|why| panic!("chromedriver starts no browser: {why}. {REMEDY}"));
         let session = format!("{address}/{}", opened["sessionId"].as_str().unwrap());
@@ -122,7 +122,12 @@ impl Tab<'_> {
     /// Opens `url` and waits until it is loaded.
     #[track_caller]
     pub fn open(&self, url: &str) {
-        self.browser.ask("POST", "/url", Some(&json!({ "url": url })));
+        let (path, body) = (format!("{}/url", self.browser.session), json!({ "url": url }));
+        // chromedriver was seen to wait for a page without an end, once.
+        if let Err(why) = ask("POST", &path, Some(&body)) {
+            eprintln!("{url} is opened once more: {why}");
+            self.browser.ask("POST", "/url", Some(&body));
+        }
     }
 
     /// What the body of a function returns in the page. `$` finds an element in it by its selector.
