@@ -41,7 +41,7 @@ fn the_export_shows_the_same_numbers_from_a_file_without_a_network() {
         // Three digits are shown.
         assert!((shown - saved).abs() <= saved * 0.006, "{key}: {shown} MiB shown, {saved} MiB saved");
     }
-    assert!(tab.text("#link-text").starts_with("Saved "), "{}", tab.text("#link-text"));
+    tab.wait_until("it is said that it is saved", "$('#link-text').textContent.startsWith('Saved ')");
     assert!(tab.run("return document.querySelectorAll('canvas').length;").as_u64().unwrap() >= 3);
     tab.press("5");
     tab.wait_until("the charts still answer", "$('#windows input:checked').value === '21600'");
