@@ -67,9 +67,8 @@ pub use page::{Builder, DEFAULT_ADDRESS, Page, StartError};
 /// Starts the page of an agent, by default at <http://127.0.0.1:7070>, and says its address in the service's log.
 ///
 /// The environment decides: `HIGHWATER_PAGE` names another address, or is `off`. It never fails the host: where the page
-/// cannot be served, as on a port that is taken or with a token that cannot be used, that is said once, and the service goes on
-/// without. Keep what it returns
-/// until the end of `main`.
+/// cannot be served, as on a port that is taken or with a token that cannot be used, that is said once, and the service goes
+/// on without. Keep what it returns until the end of `main`.
 pub fn start(agent: &Agent) -> Page {
     Page::builder(agent).start().unwrap_or_else(|error| {
         agent.observer().say(Severity::Warn, &format!("there is no page: {error}"));

@@ -37,6 +37,7 @@ fn eight_glances_fall_before_the_next_line() {
     assert_eq!(waits(&[(0, 860), (50, 910)])[1], 5, "40 MiB below critical");
     assert_eq!(waits(&[(0, 950), (2, 952)])[1], 6, "48 MiB below the limit");
     assert_eq!(waits(&[(0, 990), (1, 991)])[1], 5, "and not more often than that");
+    assert_eq!(waits(&[(0, 740), (10, 750)])[1], 6, "100 MiB from elevated, which is reached, to high");
     assert_eq!(waits(&[(0, 990), (100, 1_090)])[1], 100, "no line is left");
 }
 
@@ -57,6 +58,7 @@ fn a_climb_is_one_by_its_measured_rate_alone() {
         schedule.sees_climb()
     };
     assert!(!sees_climb(&[(0, 100)]) && !sees_climb(&[(0, 100), (100, 110)]), "6.4 s from the line");
+    assert!(!sees_climb(&[(0, 300), (100, 350)]), "800 ms from the line: eight glances of the calm fall before it");
     assert!(sees_climb(&[(0, 100), (100, 110), (140, 150)]), "600 ms from the line");
     assert!(!sees_climb(&[(0, 100), (100, 110), (140, 150), (200, 150)]), "it is over");
 }
