@@ -14,6 +14,14 @@ use std::{env, fs};
 use flate2::write::GzEncoder;
 use flate2::{Compression, Crc};
 
+/// The parts of `page.js`, in the order in which they are read. One direction, as in the agent: data comes in (a snapshot, then
+/// live), is kept in one store, and everything on the page is derived from the store. Nothing the server says becomes markup,
+/// and what is unknown is absent: never 0, never a dash that could be read as a number.
+const PARTS: &[&str] = &[
+    "store", "text", "elements", "live", "verdict", "view", "charts", "paint", "numbers", "marks", "happened", "cards",
+    "keyboard", "theme", "definitions", "start",
+];
+
 #[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts through the environment")]
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("assets");
@@ -21,6 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut files: Vec<_> =
         fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    files.push(out.join("page.js"));
+    fs::write(out.join("page.js"), joined(&folder.join("page"))?)?;
     files.sort();
     let mut table = String::from("pub(crate) static ASSETS: &[Asset] = &[\n");
     for file in files {
@@ -44,6 +54,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     table.push_str("];\n");
     fs::write(out.join("assets.rs"), table)?;
     Ok(())
+}
+
+/// The parts as one script, which leaves nothing of its own among the names that every script of a document shares.
+fn joined(folder: &Path) -> Result<String, Box<dyn Error>> {
+    if fs::read_dir(folder)?.count() != PARTS.len() {
+        return Err(format!("{} has other files than {PARTS:?}", folder.display()).into());
+    }
+    let mut script = String::from("\"use strict\";\n(() => {\n\n");
+    for part in PARTS {
+        script.push_str(&fs::read_to_string(folder.join(format!("{part}.js")))?);
+        script.push('\n');
+    }
+    script.push_str("})();\n");
+    Ok(script)
 }
 
 /// What a browser is told that it is; nothing of what is not served.

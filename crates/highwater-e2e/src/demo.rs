@@ -18,6 +18,9 @@ impl Demo {
     /// The variable that keeps one from serving a page: many run at once, and there is one port for it.
     pub const NO_PAGE: (&str, &str) = ("HIGHWATER_PAGE", "off");
 
+    /// The one that has it serve a page, on a port of the system's choice.
+    pub const A_PAGE: (&str, &str) = ("HIGHWATER_PAGE", "127.0.0.1:0");
+
     /// Starts one, on a port of the system's choice and without a page, and waits until it serves.
     #[track_caller]
     pub fn start(cgroup: Option<&Cgroup>, variables: &[(&str, &str)]) -> Self {
@@ -42,6 +45,17 @@ impl Demo {
     /// The address of `path`.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.url)
+    }
+
+    /// The address that it prints for its page, which ends with a slash or a token.
+    #[track_caller]
+    pub fn page(&self) -> String {
+        wait::until_ok("the demo says where its page is", || {
+            let words = self.process.error();
+            let line = words.lines().find(|line| line.contains("page"));
+            let url = line.and_then(|line| line.split_whitespace().find(|word| word.starts_with("http://")));
+            url.map(|url| url.trim_end_matches([',', ';']).to_owned()).ok_or(words)
+        })
     }
 
     /// Asks by GET.

@@ -1,21 +1,22 @@
 //! Inlined functions and lines of a profile, from the DWARF of the files that its code is from.
 //!
 //! For tools, offline: files are read whole. A file is used where its build id is that of the profile; where the profile has
-//! none, only a file that was named on purpose, with the same name. Sections that are compressed are not read.
+//! none, only a file that was named on purpose, with the same name.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use addr2line::Context;
-use gimli::{EndianSlice, RunTimeEndian};
+use gimli::{DwarfSections, EndianSlice, RunTimeEndian};
 use object::{Object, ObjectSection};
 
 use crate::elf::{Elf, Found, Shifted};
 use crate::names::{LONGEST_SYMBOL, readable};
 use crate::pprof::{Frame, Profile};
 
-/// No file that is longer is read: 4 GiB.
+/// No file that is longer is read, nor a section that would be, uncompressed: 4 GiB.
 const LONGEST: u64 = 4 << 30;
 
 /// Where files are looked for.
@@ -126,7 +127,8 @@ fn name(content: &[u8], frames: &mut [Frame], indices: &[usize]) -> usize {
         let _ = elf.find(symbols, &Shifted(&addresses, 0), &mut found);
     }
     let mut buffer = vec![0; LONGEST_SYMBOL];
-    let lines = Lines::of(content);
+    let dwarf = Dwarf::of(content);
+    let lines = dwarf.as_ref().and_then(Dwarf::lines);
     let mut more: usize = 0;
     for ((address, index), found) in calls.into_iter().zip(found) {
         let Some(frame) = frames.get_mut(index) else { continue };
@@ -163,24 +165,34 @@ fn with_crate(name: String, file: &str) -> String {
     }
 }
 
-/// What DWARF says of addresses.
-struct Lines<'a>(Context<EndianSlice<'a, RunTimeEndian>>);
+/// The sections of DWARF: those that are compressed, by zlib or Zstandard, as they were.
+struct Dwarf<'a> {
+    sections: DwarfSections<Cow<'a, [u8]>>,
+    endian: RunTimeEndian,
+}
 
-impl<'a> Lines<'a> {
+impl<'a> Dwarf<'a> {
     fn of(content: &'a [u8]) -> Option<Self> {
         let file = object::File::parse(content).ok()?;
         let endian = if file.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big };
-        let section = |id: gimli::SectionId| -> Result<_, gimli::Error> {
-            let section = file.section_by_name(id.name());
-            let whole = section.filter(|section| {
-                section.compressed_file_range().is_ok_and(|range| range.format == object::CompressionFormat::None)
-            });
-            Ok(EndianSlice::new(whole.and_then(|section| section.data().ok()).unwrap_or_default(), endian))
+        let load = |id: gimli::SectionId| -> Result<_, gimli::Error> {
+            let data = file.section_by_name(id.name()).and_then(|section| section.compressed_data().ok());
+            let data = data.filter(|data| data.uncompressed_size <= LONGEST);
+            Ok(data.and_then(|data| data.decompress().ok()).unwrap_or_default())
         };
-        let dwarf = gimli::Dwarf::load(section).ok()?;
-        Context::from_dwarf(dwarf).ok().map(Self)
+        Some(Self { sections: DwarfSections::load(load).ok()?, endian })
     }
 
+    fn lines(&self) -> Option<Lines<'_>> {
+        let dwarf = self.sections.borrow(|section| EndianSlice::new(section, self.endian));
+        Context::from_dwarf(dwarf).ok().map(Lines)
+    }
+}
+
+/// What DWARF says of addresses.
+struct Lines<'a>(Context<EndianSlice<'a, RunTimeEndian>>);
+
+impl Lines<'_> {
     /// Functions with their places, the innermost first; none where one but the last has no name.
     fn at(&self, address: u64) -> Vec<(Option<String>, Option<String>)> {
         let Ok(mut frames) = self.0.find_frames(address).skip_all_loads() else { return Vec::new() };

@@ -207,6 +207,16 @@ mod symbolize {
         let (frame, function) = profile.site_of(largest).unwrap();
         assert_eq!(profile.frames[frame].functions[function.unwrap()], "subject::guilty::hold");
 
+        // Compressed, as distributions have them.
+        for format in ["zlib", "zstd"] {
+            let packed = program.with_extension(format);
+            run_tool("objcopy", &[&format!("--compress-debug-sections={format}")], &[&symbols, &packed]);
+            assert!(std::fs::metadata(&packed).unwrap().len() < std::fs::metadata(&symbols).unwrap().len());
+            let mut profile = written();
+            Symbols::new(vec![packed], None).symbolize(&mut profile);
+            assert_eq!(functions(&profile), named, "{format}");
+        }
+
         // A folder of the system's, by build id.
         let mut profile = written();
         let own = profile.frames.iter().find(|frame| frame.module.as_deref() == program.to_str()).unwrap();

@@ -257,7 +257,9 @@ impl Capturer {
             let _ = self.order(trigger, level, sample, episode, None);
             self.counts = counts;
         }
+        // Not while another is under way: what was decided, and not taken then, would be missed.
         if is_calm
+            && self.under_way == 0
             && self.captures.wants_calm(sample.at)
             && self.captures.decide_calm(sample, self.dump_of(sample)).is_ok()
         {
@@ -284,18 +286,21 @@ impl Capturer {
         if !self.at_exit {
             return Vec::new();
         }
-        let refused_before = self.counts.refused;
-        let mut told: Vec<_> = self.order(Trigger::Exit, Level::Normal, sample, None, None).into_iter().collect();
-        if self.counts.refused > refused_before {
-            return told;
-        }
         let end = clock.now().after(EXIT);
-        while let Ok(outcome) = self.outcomes.recv_timeout(end.since(clock.now())) {
-            let is_last = outcome.order.trigger == Some(Trigger::Exit);
+        // What is under way would be in its way.
+        let mut told = self.wait(end, clock);
+        told.extend(self.order(Trigger::Exit, Level::Normal, sample, None, None));
+        told.extend(self.wait(end, clock));
+        told
+    }
+
+    /// Waits until no capture is under way, and not beyond `end`.
+    fn wait(&mut self, end: SinceStart, clock: Clock) -> Vec<Told> {
+        let mut told = Vec::new();
+        while self.under_way > 0
+            && let Ok(outcome) = self.outcomes.recv_timeout(end.since(clock.now()))
+        {
             told.extend(self.tell(outcome));
-            if is_last {
-                break;
-            }
         }
         told
     }

@@ -7,13 +7,13 @@ use highwater_e2e::folder::Folder;
 use highwater_e2e::{MIB, http, wait};
 use serde_json::{Value, json};
 
-use super::{NEWEST, UNSENT, allocate, demo, keep, mib, number, open, page};
+use super::{NEWEST, SPAN, UNSENT, allocate, demo, keep, mib, number, open};
 
 #[test]
 fn the_export_shows_the_same_numbers_from_a_file_without_a_network() {
     let demo = demo(&[]);
     allocate(&demo, 24);
-    let export = http::get(&format!("{}export.html", page(&demo))).unwrap();
+    let export = http::get(&format!("{}export.html", demo.page())).unwrap();
     assert_eq!(export.status, 200);
     let (_, rest) = export.body.split_once("id=\"snapshot\">").unwrap();
     let snapshot: Value = serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap();
@@ -99,10 +99,10 @@ fn a_service_that_is_gone_is_said_and_its_successor_is_found() {
     let tab = browser.tab();
     open(&tab, &first);
     let pid = first.process().id();
-    tab.wait_until("it is this process", &format!("$('#instance').textContent.includes('pid {pid}')"));
+    tab.wait_until("it is this process", &format!("$('#pid').textContent === 'pid {pid}'"));
     tab.press("ap");
     tab.wait_until("A is set, and the charts are paused", "$('#marks thead').textContent.includes('A ')");
-    let address = page(&first).trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let address = first.page().trim_start_matches("http://").trim_end_matches('/').to_owned();
     drop(first);
     tab.wait_until("its end is said", "$('#verdict-title').textContent === 'No answer'");
     assert_eq!(tab.text("#link-text"), "No answer, trying again");
@@ -110,7 +110,7 @@ fn a_service_that_is_gone_is_said_and_its_successor_is_found() {
 
     let second = highwater_e2e::demo::Demo::start(None, &[UNSENT, ("HIGHWATER_PAGE", &address)]);
     let pid = second.process().id();
-    tab.wait_until("the next process is there", &format!("$('#instance').textContent.includes('pid {pid}')"));
+    tab.wait_until("the next process is there", &format!("$('#pid').textContent === 'pid {pid}'"));
     tab.wait_until("and gives its own verdict", "$('#verdict-title').textContent !== 'No answer'");
     tab.wait_until("nothing is compared with the one before", "$('#clear').disabled");
     assert_eq!(tab.run("return $('#pause').getAttribute('aria-pressed');"), "false");
@@ -144,7 +144,7 @@ fn a_tab_that_is_not_seen_holds_no_connection_and_reads_on_when_it_is() {
     open(&tab, &demo);
     let connected = |count: u64| {
         wait::until_ok("so many tabs are connected", || {
-            let snapshot = http::get(&format!("{}api/snapshot", page(&demo))).unwrap().json();
+            let snapshot = http::get(&format!("{}api/snapshot", demo.page())).unwrap().json();
             let clients = snapshot["state"]["cost"]["clients"].as_u64();
             if clients == Some(count) { Ok(()) } else { Err(format!("{clients:?}, and not {count}")) }
         });
@@ -187,12 +187,60 @@ fn a_service_that_always_has_the_page_begin_anew_is_not_asked_without_a_pause() 
 }
 
 #[test]
+fn a_clock_that_is_set_moves_all_that_was_seen_before() {
+    let demo = demo(&[]);
+    let browser = Browser::shared();
+    let tab = browser.tab();
+    // A machine has one clock. The browser is told what it would be told if that had been set: each time is later.
+    let told = "window.later = 0; \
+        const set = (placed, key) => { if (Number.isFinite(placed?.[key])) placed[key] += later; }; \
+        const real = fetch; \
+        window.fetch = async (...asked) => { \
+            const snapshot = await (await real(...asked)).json(), { history, state, events } = snapshot; \
+            history.time.forEach((_, index) => set(history.time, index)); \
+            events.forEach((event) => set(event, 'time')); \
+            set(state, 'time'); set(snapshot, 'start'); \
+            return Response.json(snapshot); \
+        }; \
+        window.EventSource = class extends EventSource { \
+            constructor(...url) { super(...url); window.stream = this; } \
+            addEventListener(name, heard) { \
+                super.addEventListener(name, ({ data, lastEventId }) => { \
+                    const message = JSON.parse(data ?? null); \
+                    for (const placed of [message, message?.row, message?.state]) set(placed, 'time'); \
+                    heard(new MessageEvent(name, { data: JSON.stringify(message), lastEventId })); \
+                }); \
+            } \
+        };";
+    tab.command("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": told }));
+    open(&tab, &demo);
+    tab.press("a");
+    let marked = "$('#marks thead th:nth-child(2)').textContent";
+    tab.wait_until("A is set", &format!("{marked}.startsWith('A ')"));
+    let (mark, newest) = (tab.run(&format!("return {marked};")), number(&tab, NEWEST));
+    let mark = mark.as_str().unwrap();
+    let (hour, rest) = mark.trim_start_matches("A ").split_once(':').unwrap();
+    let moved = |by: u32| format!("A {:02}:{rest}", (hour.parse::<u32>().unwrap() + by) % 24);
+
+    for (later, by) in [(3_600, 1), (-3_600, 23)] {
+        tab.run(&format!("window.later = {later}; stream.dispatchEvent(new Event('reset'));"));
+        tab.wait_until("the mark has moved", &format!("{marked} === '{}'", moved(by)));
+        let now = newest + f64::from(later);
+        tab.wait_until("rows come", &format!("{NEWEST} > {}", now + 1.0));
+        assert!(number(&tab, NEWEST) < now + 600.0, "by the clock as it was");
+        assert!(number(&tab, SPAN) < 600.0, "with a hole where the clock was set");
+        assert_eq!(tab.run("return $('#clear').disabled;"), false);
+    }
+    assert_eq!(tab.log(), Vec::<String>::new());
+}
+
+#[test]
 fn beyond_this_machine_the_page_asks_for_its_token_once() {
     const TOKEN: &str = "a-token-of-the-test";
     let demo = demo(&[("HIGHWATER_PAGE", "0.0.0.0:0"), ("HIGHWATER_PAGE_TOKEN", TOKEN)]);
     let browser = Browser::shared();
     let tab = browser.tab();
-    let url = page(&demo).replace("0.0.0.0", "127.0.0.1");
+    let url = demo.page().replace("0.0.0.0", "127.0.0.1");
     let url = url.split('?').next().unwrap();
     tab.open(url);
     assert!(tab.text("body").contains("a token is needed"), "{}", tab.text("body"));

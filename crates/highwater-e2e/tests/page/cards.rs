@@ -7,7 +7,7 @@ use highwater_e2e::peers::Lone;
 use highwater_e2e::{MIB, http};
 use serde_json::json;
 
-use super::{PAGE, TIGHT, allocate, demo, mib, number, open, page, saved};
+use super::{PAGE, TIGHT, allocate, demo, mib, number, open, saved};
 
 /// What a list of facts says under a label.
 #[track_caller]
@@ -118,7 +118,7 @@ fn the_saved_data_is_what_the_page_is_made_from() {
     let tab = browser.tab();
     open(&tab, &demo);
     tab.wait_until("the page has seen what was allocated", &format!("{} > 24", super::shown("allocated")));
-    let data = http::get(&format!("{}export.json", page(&demo))).unwrap().json();
+    let data = http::get(&format!("{}export.json", demo.page())).unwrap().json();
     let column = |name: &str| data["history"][name].as_array().unwrap().len();
     assert!(column("time") > 0 && column("time") == column("used") && column("used") == column("allocated"), "{data}");
     let state = &data["state"];

@@ -17,7 +17,7 @@ use std::path::Path;
 use highwater_e2e::browser::Tab;
 use highwater_e2e::demo::Demo;
 use highwater_e2e::folder::Folder;
-use highwater_e2e::{http, wait};
+use highwater_e2e::http;
 use serde_json::Value;
 
 mod access;
@@ -30,8 +30,7 @@ mod shows;
 
 /// Nothing is sent: what is not about delivery.
 const UNSENT: (&str, &str) = ("OTEL_SDK_DISABLED", "true");
-/// A page on a port of the system's choice.
-const PAGE: (&str, &str) = ("HIGHWATER_PAGE", "127.0.0.1:0");
+const PAGE: (&str, &str) = Demo::A_PAGE;
 /// A limit that is reached soon, and levels that are entered as soon as they are seen.
 const TIGHT: [(&str, &str); 3] =
     [("HIGHWATER_LIMIT", "128MiB"), ("HIGHWATER_HOLD_ELEVATED", "0s"), ("HIGHWATER_HOLD_HIGH", "0s")];
@@ -51,28 +50,17 @@ fn demo(variables: &[(&str, &str)]) -> Demo {
     Demo::start(None, &[&[PAGE, UNSENT], variables].concat())
 }
 
-/// The address that it prints for the page.
-#[track_caller]
-fn page(demo: &Demo) -> String {
-    wait::until_ok("the demo says where its page is", || {
-        let words = demo.process().error();
-        let line = words.lines().find(|line| line.contains("page"));
-        let url = line.and_then(|line| line.split_whitespace().find(|word| word.starts_with("http://")));
-        url.map(|url| url.trim_end_matches([',', ';']).to_owned()).ok_or(words)
-    })
-}
-
 /// Opens the page and waits until it shows numbers.
 #[track_caller]
 fn open(tab: &Tab<'_>, demo: &Demo) {
-    tab.open(&page(demo));
+    tab.open(&demo.page());
     tab.wait_until("the page shows the four numbers", FILLED);
 }
 
 /// Saves the page of `demo` with another snapshot than its own; returns the address of the file.
 #[track_caller]
 fn saved(demo: &Demo, folder: &Folder, snapshot: &Value) -> String {
-    let export = http::get(&format!("{}export.html", page(demo))).unwrap().body;
+    let export = http::get(&format!("{}export.html", demo.page())).unwrap().body;
     let (before, rest) = export.split_once("id=\"snapshot\">").unwrap();
     let (_, after) = rest.split_once("</script>").unwrap();
     let file = folder.path().join("highwater.html");

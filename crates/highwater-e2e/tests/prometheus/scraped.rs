@@ -29,6 +29,8 @@ const UNITS: [&str; 2] = ["_bytes", "_seconds"];
 
 const TEXT: &str = "text";
 const OPEN_METRICS: &str = "openmetrics";
+/// The page's own, in place of the demo's.
+const PAGE: &str = "page";
 
 #[test]
 fn what_is_scraped_has_the_names_labels_and_types_of_what_is_sent() {
@@ -47,13 +49,18 @@ fn what_is_scraped_has_the_names_labels_and_types_of_what_is_sent() {
                 ("OTEL_METRIC_EXPORT_INTERVAL", "1000"),
                 ("OTEL_LOGS_EXPORTER", "none"),
                 ("OTEL_TRACES_EXPORTER", "none"),
+                Demo::A_PAGE,
             ],
         );
         prometheus.configure(|config| {
-            let jobs = [(TEXT, "PrometheusText0.0.4"), (OPEN_METRICS, "OpenMetricsText1.0.0")];
-            config + "scrape_configs:" + &jobs.map(|(job, protocol)| scrape(&demo, job, protocol)).concat()
+            let jobs = [
+                (TEXT, "PrometheusText0.0.4", demo.url("/")),
+                (OPEN_METRICS, "OpenMetricsText1.0.0", demo.url("/")),
+                (PAGE, "PrometheusText0.0.4", demo.page()),
+            ];
+            config + "scrape_configs:" + &jobs.map(|(job, protocol, url)| scrape(job, protocol, &url)).concat()
         });
-        for job in [TEXT, OPEN_METRICS] {
+        for job in [TEXT, OPEN_METRICS, PAGE] {
             wait::until_ok(&format!("{selection}: {job} has what is sent"), || {
                 let (sent, scraped) = (spelled(&prometheus, "sent", job)?, spelled(&prometheus, job, job)?);
                 let [fewer, more] = [sent.difference(&scraped), scraped.difference(&sent)].map(Vec::from_iter);
@@ -90,9 +97,9 @@ fn the_page_is_what_promtool_wants_of_one() {
     assert!(!of_counts.is_empty() && others.is_empty(), "{findings}");
 }
 
-/// What has Prometheus scrape `demo` by one protocol, under that name.
-fn scrape(demo: &Demo, job: &str, protocol: &str) -> String {
-    let address = demo.url("").replace("http://", "");
+/// What has Prometheus scrape `/metrics` at `url` by one protocol, under that name.
+fn scrape(job: &str, protocol: &str, url: &str) -> String {
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
     format!(
         "
   - job_name: {job}
