@@ -18,8 +18,22 @@ use flate2::{Compression, Crc};
 /// live), is kept in one store, and everything on the page is derived from the store. Nothing the server says becomes markup,
 /// and what is unknown is absent: never 0, never a dash that could be read as a number.
 const PARTS: &[&str] = &[
-    "store", "text", "elements", "live", "verdict", "view", "charts", "paint", "numbers", "marks", "happened", "cards",
-    "keyboard", "theme", "definitions", "start",
+    "store",
+    "text",
+    "elements",
+    "live",
+    "verdict",
+    "view",
+    "charts",
+    "paint",
+    "numbers",
+    "marks",
+    "happened",
+    "cards",
+    "keyboard",
+    "theme",
+    "definitions",
+    "start",
 ];
 
 #[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts through the environment")]

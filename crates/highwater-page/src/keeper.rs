@@ -16,6 +16,7 @@ use crate::history::{History, Row, stalled};
 use crate::json::{Json, Millis, millis};
 use crate::live::Feed;
 use crate::process::ProcessId;
+use crate::snapshots::Snapshots;
 use crate::state::{self, Fixed, Load};
 use crate::told::{self, Told};
 
@@ -52,10 +53,7 @@ struct Kept {
     silent: u32,
     /// Looks since somebody looked.
     unseen: u32,
-    /// Of the last message.
-    snapshot: Option<(u64, Bytes)>,
-    /// The size of the last one, while somebody asks for them: the next one will have it, too.
-    snapshot_bytes: usize,
+    snapshots: Snapshots,
 }
 
 impl Keeper {
@@ -73,8 +71,7 @@ impl Keeper {
                 stalled: [None; 2],
                 silent: 0,
                 unseen: LOOKS_KEPT,
-                snapshot: None,
-                snapshot_bytes: 0,
+                snapshots: Snapshots::default(),
             }),
         });
         // It can be asked for at once.
@@ -103,7 +100,7 @@ impl Keeper {
                 kept.told.redate(before, start);
             }
             if before != 0 && before.abs_diff(start) >= STEP {
-                kept.snapshot = None;
+                kept.snapshots.outdate();
                 self.feed.reset();
             }
         }
@@ -115,11 +112,11 @@ impl Keeper {
             kept.stalled = stalled(&sample);
         }
         kept.silent = 0;
-        kept.snapshot = None;
+        kept.snapshots.release();
         let readers = self.feed.readers();
         let wanted = readers > 0 || kept.unseen < LOOKS_KEPT;
         if !wanted {
-            kept.snapshot_bytes = 0;
+            kept.snapshots.rest();
         }
         let message = wanted.then(|| {
             Json::of(|json| {
@@ -135,7 +132,6 @@ impl Keeper {
     fn tell(&self, event: &Event) {
         let mut kept = self.kept();
         let wanted = self.feed.readers() > 0 || kept.unseen < LOOKS_KEPT;
-        kept.snapshot = None;
         // Whoever publishes holds the lock above: the number is the next one's.
         let mut encoded = told::encoded(event, self.feed.last().saturating_add(1));
         // Its date is by the clock of now, those of rows by that of the last look.
@@ -154,13 +150,11 @@ impl Keeper {
         let mut kept = self.kept();
         kept.unseen = 0;
         let seq = self.feed.last();
-        if let Some((of, snapshot)) = &kept.snapshot
-            && *of == seq
-        {
-            return snapshot.clone();
+        if let Some(snapshot) = kept.snapshots.up_to(seq) {
+            return snapshot;
         }
         let (status, now) = (self.observer.status(), clock::date());
-        let mut text = Json::of(|json| {
+        let text = Json::of(|json| {
             json.field("seq", seq);
             json.field("interval", 1.0);
             json.known("start", (kept.start != 0).then_some(Millis(kept.start)));
@@ -168,12 +162,7 @@ impl Keeper {
             json.array_field("events", |json| kept.told.write(json));
             json.ready_field("state", &self.state(&kept, &status, now, self.feed.readers()));
         });
-        // Who reads slowly keeps it: no more than what it is.
-        text.shrink_to_fit();
-        let snapshot = Bytes::from(text);
-        kept.snapshot = Some((seq, snapshot.clone()));
-        kept.snapshot_bytes = snapshot.len();
-        snapshot
+        kept.snapshots.keep(seq, text)
     }
 
     /// Somebody looks: what comes is worth making.
@@ -182,7 +171,7 @@ impl Keeper {
     }
 
     fn state(&self, kept: &Kept, status: &Status, now: SystemTime, readers: usize) -> String {
-        let held = [History::BYTES, kept.told.bytes(), self.feed.bytes(), kept.snapshot_bytes];
+        let held = [History::BYTES, kept.told.bytes(), self.feed.bytes(), kept.snapshots.bytes()];
         let load = Load { bytes: held.into_iter().fold(0, usize::saturating_add), readers };
         let delivery = self.observer.delivery();
         state::encoded(&self.fixed, self.observer.is_running(), status, &delivery, &kept.history, load, now)
@@ -319,7 +308,7 @@ pub(crate) mod tests {
             println!("{what}: {:.1} us", clock.elapsed().as_secs_f64() * 1e6 / f64::from(times));
         };
         mean("a snapshot of six hours", 100, &mut || {
-            keeper.kept().snapshot = None;
+            keeper.kept().snapshots.outdate();
             keeper.snapshot();
         });
         println!("its size: {} bytes", keeper.snapshot().len());

@@ -53,6 +53,7 @@ mod parts;
 mod process;
 mod routes;
 mod server;
+mod snapshots;
 mod state;
 mod timed;
 mod told;

@@ -45,6 +45,7 @@ fn the_next_run_in_the_same_cgroup_knows_by_the_kernel_s_count_that_the_one_befo
     subject.0.signal("KILL");
     subject.0.wait();
     let next = boxed(&cgroup, &path);
-    next.wait_for_word("the previous run was killed (likely)");
+    // How certain that is depends on whether a sample had been kept by then.
+    next.wait_for_word("the previous run was killed (");
     next.end();
 }
