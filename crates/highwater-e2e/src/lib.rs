@@ -37,6 +37,7 @@ pub mod browser;
 pub mod cgroup;
 pub mod console;
 pub mod demo;
+pub mod disk;
 pub mod environment;
 pub mod folder;
 pub mod guest;

@@ -9,10 +9,12 @@
 )]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use highwater_e2e::cgroup::Cgroup;
+use highwater_e2e::disk::Disk;
 use highwater_e2e::folder::Folder;
 use highwater_e2e::peers::{Lone, Peers, Record};
 use highwater_e2e::process::{Process, Program};
@@ -292,16 +294,8 @@ fn what_is_no_box_is_left_alone_and_a_box_of_another_version_gives_way() {
 #[test]
 fn on_a_full_or_read_only_disk_the_host_goes_on_and_so_does_the_box_once_there_is_room() {
     let test = "on_a_full_or_read_only_disk_the_host_goes_on_and_so_does_the_box_once_there_is_room";
-    let disk = Folder::temporary();
-    let mount = |options: &str| {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "highwater"]).arg(disk.path()).output();
-        mounted.is_ok_and(|output| output.status.success())
-    };
-    if !mount("size=128k") {
-        return not_shown(test, "nothing can be mounted");
-    }
-    let path = disk.path().join("memory.box");
-    let ballast = disk.path().join("ballast");
+    let Some(disk) = Disk::in_memory(test, 128) else { return };
+    let (path, ballast) = (disk.path("memory.box"), disk.path("ballast"));
     let _ = fs::write(&ballast, vec![0; 100 << 10]);
     let process = silent(&path).start();
     says(&process, "No space left on device");
@@ -314,11 +308,61 @@ fn on_a_full_or_read_only_disk_the_host_goes_on_and_so_does_the_box_once_there_i
     holds(&path, has_samples(before + 2));
     ends_well(process);
     let _ = fs::remove_file(&ballast);
-    assert!(mount("remount,ro"));
+    disk.set_read_only(true);
     let process = silent(&path).start();
     says(&process, "Read-only file system");
     ends_well(process);
-    let _ = Command::new("umount").arg("--lazy").arg(disk.path()).status();
+}
+
+#[test]
+fn a_disk_that_hangs_holds_up_neither_what_is_told_nor_a_panic_that_is_caught_nor_the_end() {
+    let test = "a_disk_that_hangs_holds_up_neither_what_is_told_nor_a_panic_that_is_caught_nor_the_end";
+    let Some(disk) = Disk::of_blocks(test) else { return };
+    let path = disk.path("memory.box");
+    let mut process = silent(&path).variables(&[("DEADLINE", "1")]).start();
+    holds(&path, has_samples(1));
+    disk.freeze();
+    process.tell("take 100");
+    says(&process, "memory is elevated");
+    says(&process, "the black box lags");
+    process.tell("stumble");
+    wait::until("it has stumbled and goes on", || process.output().contains("stumbled").then_some(()));
+    process.close_input();
+    wait::until("the shutdown is over", || process.output().contains("delivered false").then_some(()));
+    disk.thaw();
+    process.wait_for_success();
+    assert!(read(&path).unwrap()["panicked"].is_null());
+}
+
+#[test]
+fn a_box_that_its_process_may_not_see_any_more_is_written_all_the_same() {
+    let test = "a_box_that_its_process_may_not_see_any_more_is_written_all_the_same";
+    // Root may see everything: it is run by another user, from where that one can read it.
+    let setpriv = Path::new("/usr/bin/setpriv");
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    if !is_root || !setpriv.exists() {
+        return not_shown(test, "this is not root, or there is no setpriv");
+    }
+    let folder = Folder::temporary();
+    let (within, driven) = (folder.path().join("within"), folder.path().join("driven"));
+    fs::create_dir(&within).unwrap();
+    fs::copy(binary::example("driven"), &driven).unwrap();
+    for (path, mode) in [(folder.path(), 0o755), (&driven, 0o755), (&within, 0o777)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let path = within.join("memory.box");
+    let program = Program::at(setpriv).args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&driven);
+    let process = program
+        .with_input()
+        .variable("HIGHWATER_BLACK_BOX", &path)
+        .variables(&[("OTEL_SDK_DISABLED", "true"), ("HIGHWATER_LIMIT", "128MiB")])
+        .start();
+    let before = holds(&path, has_samples(1))["samples"].as_array().unwrap().len();
+    fs::set_permissions(&within, fs::Permissions::from_mode(0o700)).unwrap();
+    let left = holds(&path, has_samples(before + 5));
+    assert_eq!(left["in_use"], true, "{left}");
+    let error = ends_well(process);
+    assert!(!error.contains("begins anew") && !error.contains("no black box"), "{error}");
 }
 
 #[test]

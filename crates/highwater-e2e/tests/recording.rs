@@ -9,12 +9,16 @@
 )]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use highwater_e2e::disk::Disk;
 use highwater_e2e::folder::Folder;
 use highwater_e2e::process::{Process, Program};
-use highwater_e2e::{binary, not_shown, wait};
+use highwater_e2e::{binary, wait};
+
+/// On a disk of its own.
+const FILE: &str = "memory.csv";
 
 /// The program that does what it is told, with an agent that records at `path` and sends nothing.
 fn recording(path: &Path) -> Program {
@@ -60,72 +64,20 @@ fn ends_well(mut process: Process) -> String {
     process.error()
 }
 
-/// A small file system of its own.
-struct Disk(Folder);
-
-impl Disk {
-    /// One in memory. `None` where none can be mounted; the test then proves nothing, and that is said.
-    fn new(test: &str) -> Option<Self> {
-        let disk = Self(Folder::temporary());
-        if mount(&["-t", "tmpfs", "-o", "size=16k", "highwater"], disk.0.path()) {
-            return Some(disk);
-        }
-        not_shown(test, "nothing can be mounted");
-        None
-    }
-
-    /// One that can be frozen.
-    fn of_blocks(test: &str) -> Option<(Self, Folder)> {
-        let (disk, folder) = (Self(Folder::temporary()), Folder::temporary());
-        let image = folder.path().join("image");
-        fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
-        let made = succeeds(Command::new("mkfs.ext4").arg("-q").arg(&image));
-        if made && mount(&["-o", "loop", image.to_str().unwrap()], disk.0.path()) {
-            return Some((disk, folder));
-        }
-        not_shown(test, "no file system in a file can be mounted");
-        None
-    }
-
-    fn path(&self) -> PathBuf {
-        self.0.path().join("memory.csv")
-    }
-
-    /// From now on what writes waits, until it is thawed.
-    fn freeze(&self, how: &str) -> bool {
-        succeeds(Command::new("fsfreeze").arg(how).arg(self.0.path()))
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        self.freeze("--unfreeze");
-        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
-    }
-}
-
-fn mount(arguments: &[&str], at: &Path) -> bool {
-    succeeds(Command::new("mount").args(arguments).arg(at))
-}
-
-fn succeeds(command: &mut Command) -> bool {
-    command.output().is_ok_and(|output| output.status.success())
-}
-
 #[test]
 fn on_a_full_disk_no_part_of_a_row_is_left_and_the_recording_goes_on_once_there_is_room() {
     let test = "on_a_full_disk_no_part_of_a_row_is_left_and_the_recording_goes_on_once_there_is_room";
-    let Some(disk) = Disk::new(test) else { return };
-    let process = recording(&disk.path()).start();
-    has_rows(&disk.path(), 2);
-    let ballast = disk.path().with_extension("ballast");
+    let Some(disk) = Disk::in_memory(test, 16) else { return };
+    let process = recording(&disk.path(FILE)).start();
+    has_rows(&disk.path(FILE), 2);
+    let ballast = disk.path(FILE).with_extension("ballast");
     // All that is left, but for the rest of the recording's own page.
     let _ = fs::write(&ballast, vec![0; 64 << 10]);
     says(&process, "No space left on device");
-    let rows_before = rows(&disk.path()).len();
+    let rows_before = rows(&disk.path(FILE)).len();
     fs::remove_file(&ballast).unwrap();
     says(&process, "the recording goes on");
-    has_rows(&disk.path(), rows_before + 2);
+    has_rows(&disk.path(FILE), rows_before + 2);
     let error = ends_well(process);
     assert_eq!(error.matches("nothing is recorded").count(), 1, "{error}");
 }
@@ -133,13 +85,13 @@ fn on_a_full_disk_no_part_of_a_row_is_left_and_the_recording_goes_on_once_there_
 #[test]
 fn in_a_folder_that_is_read_only_nothing_is_recorded_until_it_is_not() {
     let test = "in_a_folder_that_is_read_only_nothing_is_recorded_until_it_is_not";
-    let Some(disk) = Disk::new(test) else { return };
-    assert!(mount(&["-o", "remount,ro"], disk.0.path()));
-    let process = recording(&disk.path()).start();
+    let Some(disk) = Disk::in_memory(test, 16) else { return };
+    disk.set_read_only(true);
+    let process = recording(&disk.path(FILE)).start();
     says(&process, "Read-only file system");
-    assert!(mount(&["-o", "remount,rw"], disk.0.path()));
+    disk.set_read_only(false);
     says(&process, "the recording goes on");
-    has_rows(&disk.path(), 1);
+    has_rows(&disk.path(FILE), 1);
     let error = ends_well(process);
     assert_eq!(error.matches("nothing is recorded").count(), 1, "{error}");
 }
@@ -147,11 +99,11 @@ fn in_a_folder_that_is_read_only_nothing_is_recorded_until_it_is_not() {
 #[test]
 fn a_disk_that_hangs_delays_neither_judgement_nor_telling_nor_shutdown_beyond_its_deadline() {
     let test = "a_disk_that_hangs_delays_neither_judgement_nor_telling_nor_shutdown_beyond_its_deadline";
-    let Some((disk, _image)) = Disk::of_blocks(test) else { return };
+    let Some(disk) = Disk::of_blocks(test) else { return };
     let variables = [("HIGHWATER_LIMIT", "128MiB"), ("HIGHWATER_HOLD_ELEVATED", "0s"), ("DEADLINE", "1")];
-    let mut process = recording(&disk.path()).variables(&variables).start();
-    has_rows(&disk.path(), 1);
-    assert!(disk.freeze("--freeze"));
+    let mut process = recording(&disk.path(FILE)).variables(&variables).start();
+    has_rows(&disk.path(FILE), 1);
+    disk.freeze();
     process.tell("take 100");
     says(&process, "memory is elevated");
     process.close_input();
@@ -161,9 +113,9 @@ fn a_disk_that_hangs_delays_neither_judgement_nor_telling_nor_shutdown_beyond_it
         if output.contains("delivered false") { Ok(()) } else { Err(output) }
     });
     assert!(process.error().contains("memory was still raised"), "{}", process.error());
-    assert!(disk.freeze("--unfreeze"));
+    disk.thaw();
     process.wait_for_success();
-    rows(&disk.path());
+    rows(&disk.path(FILE));
 }
 
 #[test]

@@ -51,13 +51,26 @@ pub fn write_to_stderr(line: &str) {
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }
 
-/// Whether `file` stands at `path`: neither was it removed or renamed, nor another one put in its place.
+/// Whether `file` stands at `path`: neither was it removed or renamed, nor another one put in its place. An error says that
+/// this cannot be seen, and not that it does not.
 #[cfg(unix)]
 pub fn stands_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
 
-    let (own, there) = (file.metadata()?, std::fs::metadata(path));
-    Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino())))
+    let own = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (own.dev(), own.ino())),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether `file` has a name still, here or elsewhere.
+#[cfg(unix)]
+pub fn has_name(file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    file.metadata().is_ok_and(|own| own.nlink() > 0)
 }
 
 /// A file that is nowhere but in memory, and gone when it is closed. Its pages count as shared memory of the cgroup.
@@ -234,6 +247,11 @@ mod elsewhere {
         Ok(path.exists())
     }
 
+    /// Nobody knows.
+    pub fn has_name(_: &File) -> bool {
+        true
+    }
+
     /// Nobody can tell.
     pub fn free_space(_: &super::Path) -> io::Result<u64> {
         Err(io::ErrorKind::Unsupported.into())
@@ -271,6 +289,8 @@ mod elsewhere {
     }
 }
 #[cfg(not(unix))]
-pub use elsewhere::{at_exit, free_space, has_locks, is_locked, lock, path_of, stands_at, write_at, write_to_stderr};
+pub use elsewhere::{
+    at_exit, free_space, has_locks, has_name, is_locked, lock, path_of, stands_at, write_at, write_to_stderr,
+};
 #[cfg(not(unix))]
 pub(crate) use elsewhere::{clock_ticks, inode, page_size, read_from_start};

@@ -66,6 +66,16 @@ pub(super) fn claim(path: &Path) -> Result<Option<Left>, ReadError> {
     Ok(Some(Left { path: path.to_owned(), file, black_box }))
 }
 
+/// The box at `path`, if nobody has locked it. It is not locked for this: while it is, its own service would take it for one
+/// in use, and not look again.
+fn look(path: &Path) -> Result<Option<BlackBox>, ReadError> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(ReadError::NotABox);
+    }
+    let file = File::open(path)?;
+    if platform::is_locked(&file)? { Ok(None) } else { BlackBox::read_from(&file).map(Some) }
+}
+
 /// Whether a box that cannot be locked is written yet, as far as it shows: it is fresh, and nothing says that its process is
 /// gone.
 fn seems_in_use(
@@ -141,17 +151,27 @@ pub(super) fn in_folder(folder: &Path, is_ours: impl Fn(&BlackBox) -> bool) -> i
     paths.sort_by_cached_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok());
     let (mut ours, mut dead, mut gone) = (Vec::new(), 0_usize, 0_usize);
     for path in paths.into_iter().rev() {
-        let claimed = match claim(&path) {
-            Ok(Some(left)) => Some(left),
-            Err(ReadError::Version(_) | ReadError::Spoilt) => None,
+        let is_ours = match look(&path) {
+            Ok(Some(black_box)) => is_ours(&black_box),
+            Err(ReadError::Version(_) | ReadError::Spoilt) => false,
             // In use, no box at all, or it is not known what it is.
             Ok(None) | Err(ReadError::NotABox | ReadError::System(_)) => continue,
         };
+        let is_surplus = dead >= IN_FOLDER;
+        if !is_ours && !is_surplus {
+            dead = dead.saturating_add(1);
+            continue;
+        }
+        let claimed = match claim(&path) {
+            Ok(Some(left)) => Some(left),
+            Err(ReadError::Version(_) | ReadError::Spoilt) => None,
+            Ok(None) | Err(ReadError::NotABox | ReadError::System(_)) => continue,
+        };
         dead = dead.saturating_add(1);
-        if dead > IN_FOLDER {
+        if is_surplus {
             gone = gone.saturating_add(usize::from(fs::remove_file(&path).is_ok()));
         } else {
-            ours.extend(claimed.filter(|left| is_ours(&left.black_box)));
+            ours.extend(claimed);
         }
     }
     ours.reverse();

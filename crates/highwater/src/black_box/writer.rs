@@ -251,7 +251,7 @@ impl Writer {
                 writer.write_state(state)
             });
         }
-        marks::go_to(None);
+        marks::go_to(None, self.clock);
         // What waits to be sent is being tried once more.
         let until = self.clock.now().after(END);
         while self.left.iter().any(|(_, run)| run.receipt().is_awaited()) && self.clock.now() < until {
@@ -265,7 +265,7 @@ impl Writer {
         if self.clock.now() < self.next_try {
             return;
         }
-        match work(self) {
+        match marks::with_disk(self.clock, || work(self)) {
             Ok(()) => {
                 if self.trouble.take().is_some() {
                     self.say(Severity::Info, format!("the black box goes on in {}", self.own.display()));
@@ -286,43 +286,76 @@ impl Writer {
     /// The open box; a new one where there is none, or what stands there is not it any more.
     fn open(&mut self) -> Result<Arc<File>, Trouble> {
         let now = self.clock.now();
-        if let Some(file) = &self.open {
-            if now < self.next_look {
-                return Ok(Arc::clone(file));
-            }
-            self.next_look = now.after(LOOK);
-            let whole = file.metadata()?.len() >= format::SIZE;
-            if whole && platform::stands_at(file, &self.own)? {
-                return Ok(Arc::clone(file));
-            }
-            let path = self.own.display();
-            self.say(Severity::Warn, format!("the black box {path} was removed, replaced or cut: it begins anew"));
-            let ours = platform::stands_at(file, &self.own)?;
-            marks::go_to(None);
-            self.open = None;
-            if ours {
-                fs::remove_file(&self.own)?;
-            }
+        let Some(file) = self.open.clone() else { return self.make() };
+        if now < self.next_look {
+            return Ok(file);
         }
+        self.next_look = now.after(LOOK);
+        let is_there = match platform::stands_at(&file, &self.own) {
+            Ok(is_there) => is_there,
+            // A path that cannot be seen any more, by a user with fewer rights, say: the box may be there, and is written.
+            Err(_) => return Ok(file),
+        };
+        if is_there && file.metadata()?.len() >= format::SIZE {
+            return Ok(file);
+        }
+        let path = self.own.display();
+        let gone = format!("the black box {path} was removed, replaced or cut: it begins anew");
+        if is_there {
+            // In its place, so that its lock and what is left of it stay.
+            platform::allocate(&file, format::SIZE)?;
+            platform::write_at(&file, &self.first_block(), format::HEADER.at)?;
+            self.start_over();
+            self.say(Severity::Warn, gone);
+            return Ok(file);
+        }
+        if platform::has_name(&file) {
+            // Under another name, or seen from another root. Where no other can be made, it is better than none.
+            let made = self.make();
+            return match made {
+                Ok(_) => {
+                    self.say(Severity::Warn, gone);
+                    made
+                }
+                Err(_) => Ok(file),
+            };
+        }
+        self.say(Severity::Warn, gone);
+        marks::go_to(None, self.clock);
+        self.open = None;
+        self.make()
+    }
+
+    /// A new box.
+    fn make(&mut self) -> Result<Arc<File>, Trouble> {
         if self.is_folder && !self.searched {
             self.search()?;
         } else if !self.is_folder {
             self.make_room()?;
         }
-        let mut block = [0; 4096];
-        self.header.encode(&mut block);
-        let file = match claim::make(&self.own, &self.header.run, &block) {
+        let file = match claim::make(&self.own, &self.header.run, &self.first_block()) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(Trouble::InUse),
             made => Arc::new(made?),
         };
-        marks::go_to(Some(&file));
-        self.rings = [(0, SinceStart::default()); 3];
+        self.start_over();
         self.state.sequence = 0;
+        marks::go_to(Some(&file), self.clock);
+        self.open = Some(Arc::clone(&file));
+        self.next_look = self.clock.now().after(LOOK);
+        Ok(file)
+    }
+
+    fn first_block(&self) -> [u8; 4096] {
+        let mut block = [0; 4096];
+        self.header.encode(&mut block);
+        block
+    }
+
+    /// All is to be written again.
+    fn start_over(&mut self) {
+        self.rings = [(0, SinceStart::default()); 3];
         self.has_new_sites = self.latest_sites.is_some();
         self.next_drift = SinceStart::default();
-        self.open = Some(Arc::clone(&file));
-        self.next_look = now.after(LOOK);
-        Ok(file)
     }
 
     fn search(&mut self) -> Result<(), Trouble> {

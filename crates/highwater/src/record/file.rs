@@ -125,7 +125,9 @@ struct Open {
 
 impl Open {
     fn is_ours_still(&self, path: &Path) -> io::Result<bool> {
-        Ok(platform::stands_at(&self.file, path)? && self.file.metadata()?.len() >= self.length)
+        // What cannot be seen may be there.
+        let stands = platform::stands_at(&self.file, path).unwrap_or(true);
+        Ok(stands && self.file.metadata()?.len() >= self.length)
     }
 
     fn write(&mut self, line: &str) -> io::Result<()> {
