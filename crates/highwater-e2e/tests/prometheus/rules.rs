@@ -1,6 +1,6 @@
 //! The rules: promtool's tests of them, what they ask for, and alerts from a real demo at its real limit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use highwater_e2e::peers::{Prometheus, promtool};
@@ -44,6 +44,30 @@ fn each_alert_says_how_bad_it_is_and_has_a_section_among_the_runbooks() {
             assert!(annotations[text].as_str().is_some_and(|text| !text.is_empty()), "{name} has no {text}");
         }
     }
+}
+
+#[test]
+fn an_alert_that_asks_for_more_than_is_sent_by_default_has_a_section_that_says_so() {
+    let runbooks = fs::read_to_string(binary::repository().join("docs/runbooks.md")).unwrap();
+    let of_agent = names::of_the_agent();
+    let prometheus = Prometheus::start_with(&[]);
+    let name_of = |rule: &Value| rule["name"].as_str().unwrap().to_owned();
+    let asked_by = |rule: &Value| names::asked(&prometheus, rule["query"].as_str().unwrap());
+    let (recording, alerts): (Vec<Value>, Vec<Value>) =
+        all(&prometheus).into_iter().partition(|rule| rule["type"] == "recording");
+    let recorded: BTreeMap<_, _> = recording.iter().map(|rule| (name_of(rule), asked_by(rule))).collect();
+
+    let mut needy = Vec::new();
+    for alert in &alerts {
+        let (alert, asked) = (name_of(alert), asked_by(alert));
+        let behind = asked.iter().filter_map(|name| recorded.get(name)).flatten();
+        let is_more = |name: &&String| of_agent.get(*name).is_some_and(|set| set != "core");
+        let Some(metric) = asked.iter().chain(behind).find(is_more) else { continue };
+        let section = runbooks.split("\n## ").find(|section| section.lines().next() == Some(alert.as_str()));
+        assert!(section.is_some_and(|text| text.contains("HIGHWATER_METRICS")), "{alert} needs {metric}");
+        needy.push(alert);
+    }
+    assert_eq!(needy, ["HighwaterMemoryStalls"]);
 }
 
 #[test]
