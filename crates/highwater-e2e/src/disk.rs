@@ -29,7 +29,7 @@ impl Disk {
     pub fn of_blocks(test: &str) -> Option<Self> {
         let folder = Folder::temporary();
         let image = folder.path().join("image");
-        File::create(&image).unwrap().set_len(16 << 20).unwrap();
+        File::create(&image).unwrap().set_len(64 << 20).unwrap();
         let made = succeeds(Command::new("mkfs.ext4").arg("-q").arg(&image));
         let disk = Self { root: Folder::temporary(), _image: Some(folder) };
         if made && disk.mount(&["-o", "loop", image.to_str().unwrap()]) {
@@ -55,16 +55,11 @@ impl Disk {
         assert!(self.mount(&["-o", if is { "remount,ro" } else { "remount,rw" }]), "{self:?}");
     }
 
-    /// From now on what writes waits, until it is thawed.
+    /// From now on what writes waits, until this is dropped. Before the processes that write there: none of them can end.
     #[track_caller]
-    pub fn freeze(&self) {
+    pub fn freeze(&self) -> Frozen<'_> {
         assert!(self.change("--freeze"), "{self:?}");
-    }
-
-    /// What waits goes on.
-    #[track_caller]
-    pub fn thaw(&self) {
-        assert!(self.change("--unfreeze"), "{self:?}");
+        Frozen(self)
     }
 
     fn change(&self, how: &str) -> bool {
@@ -76,9 +71,19 @@ impl Disk {
     }
 }
 
+/// A disk that hangs.
+#[derive(Debug)]
+#[must_use]
+pub struct Frozen<'a>(&'a Disk);
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        self.0.change("--unfreeze");
+    }
+}
+
 impl Drop for Disk {
     fn drop(&mut self) {
-        self.change("--unfreeze");
         let _ = Command::new("umount").arg("--lazy").arg(self.root.path()).status();
     }
 }

@@ -321,7 +321,7 @@ fn a_disk_that_hangs_holds_up_neither_what_is_told_nor_a_panic_that_is_caught_no
     let path = disk.path("memory.box");
     let mut process = silent(&path).variables(&[("DEADLINE", "1")]).start();
     holds(&path, has_samples(1));
-    disk.freeze();
+    let frozen = disk.freeze();
     process.tell("take 100");
     says(&process, "memory is elevated");
     says(&process, "the black box lags");
@@ -329,7 +329,7 @@ fn a_disk_that_hangs_holds_up_neither_what_is_told_nor_a_panic_that_is_caught_no
     wait::until("it has stumbled and goes on", || process.output().contains("stumbled").then_some(()));
     process.close_input();
     wait::until("the shutdown is over", || process.output().contains("delivered false").then_some(()));
-    disk.thaw();
+    drop(frozen);
     process.wait_for_success();
     assert!(read(&path).unwrap()["panicked"].is_null());
 }

@@ -9,6 +9,7 @@
 )]
 
 use highwater_e2e::binary;
+use highwater_e2e::disk::Disk;
 use highwater_e2e::peers::{Lone, Record};
 use highwater_e2e::process::{Process, Program};
 use highwater_e2e::wait;
@@ -118,4 +119,25 @@ fn a_collector_that_takes_no_profiles_is_told_of_once_and_gets_everything_else()
             (ended && collector.spans().iter().any(root)).then_some(())
         });
     }
+}
+
+#[test]
+fn a_folder_on_a_disk_that_hangs_costs_the_files_and_neither_the_start_nor_what_the_profile_says() {
+    let test = "a_folder_on_a_disk_that_hangs_costs_the_files_and_neither_the_start_nor_what_the_profile_says";
+    let Some(disk) = Disk::of_blocks(test) else { return };
+    let collector = Lone::started();
+    let folder = disk.path("profiles");
+    let frozen = disk.freeze();
+    let mut subject = hoarding(&collector.http(), "hung", &[("HIGHWATER_PROFILE_DIR", folder.to_str().unwrap())]);
+    let frozen = frozen;
+    let capture = captured(&collector, "hung");
+    assert!(capture.attribute("highwater.capture.sites").to_string().contains("hoarding::hoard"));
+    assert!(capture.attribute("highwater.capture.file").is_null(), "{capture:?}");
+    let said = || subject.error().contains("no file of the heap profile: it cannot be written to ");
+    wait::until_ok("the missing file is said", || if said() { Ok(()) } else { Err(subject.error()) });
+    drop(frozen);
+    subject.close_input();
+    subject.wait_for_success();
+    // What waited is written after all.
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
 }

@@ -103,7 +103,7 @@ fn a_disk_that_hangs_delays_neither_judgement_nor_telling_nor_shutdown_beyond_it
     let variables = [("HIGHWATER_LIMIT", "128MiB"), ("HIGHWATER_HOLD_ELEVATED", "0s"), ("DEADLINE", "1")];
     let mut process = recording(&disk.path(FILE)).variables(&variables).start();
     has_rows(&disk.path(FILE), 1);
-    disk.freeze();
+    let frozen = disk.freeze();
     process.tell("take 100");
     says(&process, "memory is elevated");
     process.close_input();
@@ -113,7 +113,7 @@ fn a_disk_that_hangs_delays_neither_judgement_nor_telling_nor_shutdown_beyond_it
         if output.contains("delivered false") { Ok(()) } else { Err(output) }
     });
     assert!(process.error().contains("memory was still raised"), "{}", process.error());
-    disk.thaw();
+    drop(frozen);
     process.wait_for_success();
     rows(&disk.path(FILE));
 }

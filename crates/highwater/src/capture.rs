@@ -8,7 +8,8 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | `taker` | one profile: dump, names, sites, file (feature `heap-profile`) |
+//! | `taker` | one profile: dump, names, sites (feature `heap-profile`) |
+//! | `filing` | its file, on a thread of its own: a disk may hang |
 //! | `folder` | the files: their names, how many, how large |
 //! | `desk` | those who ask: the program, a signal |
 
@@ -40,6 +41,8 @@ use taker::Taker;
 
 mod desk;
 #[cfg(all(feature = "heap-profile", unix))]
+mod filing;
+#[cfg(all(feature = "heap-profile", unix))]
 mod folder;
 #[cfg_attr(not(all(feature = "heap-profile", unix)), path = "capture/taker_disabled.rs")]
 mod taker;
@@ -50,6 +53,8 @@ const ORDERS: usize = 1;
 const OUTCOMES: usize = ORDERS + 2;
 /// For the capture at the end.
 const EXIT: Duration = Duration::from_secs(5);
+/// For the folder's first word: what earlier runs took counts.
+const FIRST: Duration = Duration::from_millis(500);
 
 /// A heap profile that was taken.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,7 +148,7 @@ impl fmt::Display for Capture {
     }
 }
 
-/// A heap profile that was not taken, or could not be written.
+/// A heap profile that was not taken, or whose file could not be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CaptureRefused {
@@ -155,11 +160,14 @@ pub struct CaptureRefused {
     pub reason: Refusal,
     /// The same in words.
     pub why: String,
+    /// Whether it was taken, and told, all the same: only its file is missing.
+    pub is_taken: bool,
 }
 
 impl fmt::Display for CaptureRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no heap profile: {}", self.why)
+        let missing = if self.is_taken { "no file of the heap profile" } else { "no heap profile" };
+        write!(f, "{missing}: {}", self.why)
     }
 }
 
@@ -169,7 +177,7 @@ pub(crate) struct CaptureCounts {
     pub(crate) written: u64,
     pub(crate) refused: u64,
     pub(crate) failed: u64,
-    /// In the order of [`Refusal::ALL`], those that failed included.
+    /// In the order of [`Refusal::ALL`], those that failed included, and files that could not be written.
     pub(crate) reasons: [u64; Refusal::ALL.len()],
 }
 
@@ -187,6 +195,16 @@ impl CaptureCounts {
 pub(crate) enum Told {
     Written(Arc<Capture>, Option<Arc<EpisodeHandle>>),
     Refused(Arc<CaptureRefused>, Option<Arc<EpisodeHandle>>),
+    Said(String),
+}
+
+/// What was found in the folder of profiles.
+#[derive(Debug)]
+struct Opened {
+    /// What would keep a file from being written.
+    trouble: Option<String>,
+    /// How long ago captures were taken that files tell of.
+    ages: Vec<Duration>,
 }
 
 /// One capture that is to be taken.
@@ -220,6 +238,8 @@ struct Outcome {
 pub(crate) struct Capturer {
     orders: SyncSender<Order>,
     outcomes: Receiver<Outcome>,
+    /// Until it has come.
+    opened: Option<Receiver<Opened>>,
     desk: Desk,
     captures: Captures,
     /// The size of the last dump.
@@ -235,6 +255,19 @@ pub(crate) struct Capturer {
 }
 
 impl Capturer {
+    /// Waits for what the folder has to say, and not long. Gives what is to be told of that.
+    pub(crate) fn begin(&mut self) -> Vec<Told> {
+        let opened = self.opened.as_ref().and_then(|opened| opened.recv_timeout(FIRST).ok());
+        self.learn(opened).into_iter().collect()
+    }
+
+    fn learn(&mut self, opened: Option<Opened>) -> Option<Told> {
+        let Opened { trouble, ages } = opened?;
+        self.opened = None;
+        self.remember(ages.into_iter());
+        trouble.map(Told::Said)
+    }
+
     /// Decides about a sample that was judged: what its transitions want, or the calm. Gives what is refused.
     pub(crate) fn follow<'a>(
         &mut self,
@@ -271,7 +304,8 @@ impl Capturer {
 
     /// What came of captures since the last look, and of what was asked for.
     pub(crate) fn look(&mut self, sample: &Sample, level: Level, episode: Option<&Arc<EpisodeHandle>>) -> Vec<Told> {
-        let mut told = Vec::new();
+        let opened = self.opened.as_ref().and_then(|opened| opened.try_recv().ok());
+        let mut told: Vec<_> = self.learn(opened).into_iter().collect();
         while let Ok(outcome) = self.outcomes.try_recv() {
             told.extend(self.tell(outcome));
         }
@@ -369,24 +403,27 @@ impl Capturer {
         self.dump = dump.unwrap_or(self.dump);
         // Of the calm nobody hears.
         let Some(trigger) = order.trigger else { return Vec::new() };
-        let mut told = Vec::new();
-        let failed = match result {
+        match result {
             Ok(capture) => {
                 self.counts.written = self.counts.written.saturating_add(1);
                 let capture = Arc::new(capture);
                 if let Some(reply) = &order.reply {
                     reply.send(Ok(Arc::clone(&capture)));
                 }
-                told.push(Told::Written(capture, order.episode.clone()));
-                trouble.map(|why| (Refusal::Disk, why))
+                let mut told = vec![Told::Written(capture, order.episode.clone())];
+                if let Some(why) = trouble {
+                    self.counts.refuse(Refusal::Disk);
+                    let (level, reason) = (order.level, Refusal::Disk);
+                    let unfiled = CaptureRefused { trigger, level, reason, why, is_taken: true };
+                    told.push(Told::Refused(Arc::new(unfiled), order.episode));
+                }
+                told
             }
-            Err(failed) => Some(failed),
-        };
-        if let Some((reason, why)) = failed {
-            self.counts.failed = self.counts.failed.saturating_add(1);
-            told.push(self.refuse(order, trigger, reason, why));
+            Err((reason, why)) => {
+                self.counts.failed = self.counts.failed.saturating_add(1);
+                vec![self.refuse(order, trigger, reason, why)]
+            }
         }
-        told
     }
 
     fn refuse(&mut self, order: Order, trigger: Trigger, reason: Refusal, why: String) -> Told {
@@ -394,7 +431,10 @@ impl Capturer {
         if let Some(reply) = &order.reply {
             reply.send(Err(CaptureError::Refused { reason, why: why.clone() }));
         }
-        Told::Refused(Arc::new(CaptureRefused { trigger, level: order.level, reason, why }), order.episode)
+        Told::Refused(
+            Arc::new(CaptureRefused { trigger, level: order.level, reason, why, is_taken: false }),
+            order.episode,
+        )
     }
 }
 
@@ -428,8 +468,7 @@ pub(crate) fn spawn(
     let (orders, taken) = sync_channel::<Order>(ORDERS);
     let (tell, outcomes) = sync_channel(OUTCOMES);
     let (desk, ask) = Desk::open(config.profile_signal)?;
-    let mut captures = Captures::default();
-    taker.earlier().into_iter().for_each(|ago| captures.remember(ago));
+    let opened = taker.begin(done.another())?;
     let shared = Arc::clone(shared);
     thread::Builder::new().name("highwater-capture".to_owned()).spawn(move || {
         stack::touch::<{ stack::SHALLOW }>();
@@ -449,8 +488,9 @@ pub(crate) fn spawn(
     let capturer = Capturer {
         orders,
         outcomes,
+        opened,
         desk,
-        captures,
+        captures: Captures::default(),
         dump: Bytes::ZERO,
         interval: jemalloc::settings().sample_interval,
         counts: CaptureCounts::default(),

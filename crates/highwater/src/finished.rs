@@ -34,6 +34,13 @@ impl Finished {
     }
 }
 
+impl Running {
+    /// For one thread more.
+    pub(crate) fn another(&self) -> Self {
+        self.0.wait_for()
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.change(|running| running.saturating_sub(1));

@@ -101,6 +101,9 @@ impl Watch {
         self.tell_previous(found.unwrap_or_default());
         let captures = self.black_box.as_ref().map(|recorder| recorder.captures().to_owned());
         self.remember_captures(&captures.unwrap_or_default());
+        // Counters begin at 0, before there is anything to count.
+        let told = self.capturer.as_mut().map(Capturer::begin);
+        self.tell_of_captures(told.unwrap_or_default());
         loop {
             let now = self.shared.clock.now();
             if now >= refresh {
@@ -303,7 +306,7 @@ impl Watch {
         self.snapshot.captures = self.capturer.as_ref().map(Capturer::counts);
         let mut written = told.iter().rev().filter_map(|told| match told {
             Told::Written(capture, _) => Some(capture),
-            Told::Refused(..) => None,
+            Told::Refused(..) | Told::Said(_) => None,
         });
         if let (Some(capture), Some(recorder)) = (written.next(), &mut self.black_box) {
             recorder.note_sites(&capture.sites);
@@ -314,6 +317,10 @@ impl Watch {
             let (what, episode) = match told {
                 Told::Written(capture, episode) => (What::CaptureWritten(capture), episode),
                 Told::Refused(refused, episode) => (What::CaptureRefused(refused), episode),
+                Told::Said(text) => {
+                    self.outlets.tell.say(Severity::Warn, text);
+                    continue;
+                }
             };
             let at = self.shared.clock.wall(self.shared.clock.now());
             let event = Event::new(at, what, self.snapshot.sample, episode);

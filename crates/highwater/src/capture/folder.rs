@@ -52,6 +52,10 @@ impl Folder {
         Self { path: std::path::absolute(&path).unwrap_or(path), most }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What would keep a file from being written, found out by writing one.
     pub(super) fn trouble(&self) -> Option<String> {
         let probe = self.path.join(format!(".{}{UNFINISHED}", std::process::id()));

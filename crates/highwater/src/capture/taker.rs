@@ -1,9 +1,10 @@
-//! One profile: jemalloc writes it into memory, it is named and summed up there, the file is written where there is a
-//! folder, and the request made where profiles are sent.
+//! One profile: jemalloc writes it into memory, it is named and summed up there, the request is made where profiles are sent,
+//! and the file is written where there is a folder.
 
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
 use std::time::SystemTime;
 
 use highwater_model::{Bytes, Refusal, Trigger};
@@ -11,9 +12,11 @@ use highwater_profile::{Analysis, Baseline, Opener};
 use highwater_sources::jemalloc::{self, Profiler};
 use highwater_sources::platform;
 
-use super::Order;
+use super::filing::Filing;
 use super::folder::{Folder, Stored};
+use super::{Opened, Order};
 use crate::clock::Clock;
+use crate::finished::Running;
 use crate::otel::{Profile, Profiles};
 use crate::site::Site;
 
@@ -26,7 +29,9 @@ const GROWN: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Taker {
     profiler: Profiler,
+    /// Where there is to be one, until [`begin`](Self::begin).
     folder: Option<Folder>,
+    filing: Option<Filing>,
     /// Where profiles are sent.
     profiles: Option<Profiles>,
     /// What was held in the calm.
@@ -64,6 +69,7 @@ impl Taker {
         Some(Profiler::resolve().ok_or_else(missing).map(|profiler| Self {
             profiler,
             folder: folder.map(|folder| Folder::new(folder, most)),
+            filing: None,
             profiles,
             calm: None,
             opener: Opener::new("/proc/self/exe"),
@@ -73,12 +79,15 @@ impl Taker {
     /// What is to be said at the start.
     pub(crate) fn findings(&self) -> Vec<String> {
         let inactive = (jemalloc::settings().sampling == Some(false)).then(|| INACTIVE.to_owned());
-        inactive.into_iter().chain(self.folder.as_ref().and_then(Folder::trouble)).collect()
+        inactive.into_iter().collect()
     }
 
-    /// How long ago captures were taken that files tell of.
-    pub(crate) fn earlier(&self) -> Vec<std::time::Duration> {
-        self.folder.as_ref().map(|folder| folder.ages(Clock::date())).unwrap_or_default()
+    /// Opens the folder, where there is one: what it holds comes by the way that is returned, since a disk may hang.
+    pub(super) fn begin(&mut self, done: Running) -> io::Result<Option<Receiver<Opened>>> {
+        let Some(folder) = self.folder.take() else { return Ok(None) };
+        let (filing, opened) = Filing::start(folder, done)?;
+        self.filing = Some(filing);
+        Ok(Some(opened))
     }
 
     /// Takes one. The size of its dump goes with it, where there is one.
@@ -118,27 +127,26 @@ impl Taker {
         }
         taken.sites = sites.into_iter().map(site).collect();
         let now = Clock::date();
-        let stored = self.store(&mut analysis, order, trigger, now);
-        match stored.transpose() {
+        let profiles = self.profiles.as_ref();
+        // A dump that cannot be read again has its word with the file.
+        taken.profile = profiles.and_then(|profiles| profiles.request(&mut analysis, now, order.episode.as_ref()).ok());
+        match self.store(analysis, order, trigger, now).transpose() {
             Ok(stored) => (taken.file, taken.size) = stored.unzip(),
             // The sites are worth telling all the same.
             Err(error) => taken.trouble = Some(format!("it cannot be written to {error}")),
         }
-        // A dump that cannot be read again has had its word with the file.
-        let profiles = self.profiles.as_ref();
-        taken.profile = profiles.and_then(|profiles| profiles.request(&mut analysis, now, order.episode.as_ref()).ok());
         Ok(taken)
     }
 
     /// Writes the file, where there is a folder for it.
     fn store(
         &mut self,
-        analysis: &mut Analysis<File>,
+        analysis: Analysis<File>,
         order: &Order,
         trigger: Trigger,
         now: SystemTime,
     ) -> Option<Result<(PathBuf, Bytes), String>> {
-        let folder = self.folder.as_mut()?;
+        let filing = self.filing.as_mut()?;
         let of_episode = order.episode.as_ref().filter(|_| trigger.is_counted());
         let name = Stored {
             time: now,
@@ -147,8 +155,7 @@ impl Taker {
             level: order.level,
             bytes: order.used.unwrap_or_else(|| Bytes::new(analysis.bytes())),
         };
-        let at_end = trigger == Trigger::Exit;
-        Some(folder.write(&name, at_end, |out| analysis.write_pprof(out, now).map(drop)))
+        Some(filing.write(analysis, name, trigger == Trigger::Exit))
     }
 }
 

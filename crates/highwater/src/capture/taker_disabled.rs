@@ -1,11 +1,13 @@
 //! Without feature `heap-profile`: nothing takes a profile, and nobody hears of it. Where the system has none, it is said.
 
+use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::mpsc::Receiver;
 
 use highwater_model::{Bytes, Refusal};
 
-use super::Order;
+use super::{Opened, Order};
+use crate::finished::Running;
 use crate::otel::{Profile, Profiles};
 use crate::site::Site;
 
@@ -34,7 +36,7 @@ impl Taker {
         match *self {}
     }
 
-    pub(super) fn earlier(&self) -> Vec<Duration> {
+    pub(super) fn begin(&mut self, _: Running) -> io::Result<Option<Receiver<Opened>>> {
         match *self {}
     }
 
