@@ -139,6 +139,9 @@ impl Process {
 pub struct Cgroup {
     /// The inode of the directory.
     pub id: u64,
+    /// Of what the kills are counted: two counts can be compared where this is the same, and not 0. With cgroup v1, which counts
+    /// in each directory its own processes alone, it is another one where the process is in another directory below.
+    pub kills_of: u64,
     /// Whether the directory or one of its ancestors has a limit.
     pub limited: bool,
     /// All memory charged to it, page cache and children included.

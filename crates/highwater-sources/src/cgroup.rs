@@ -235,7 +235,7 @@ impl Chain {
         cgroup.limited = limited;
 
         // A v1 cgroup counts kills of its own processes only: those below it, on the way to this process, count too.
-        let mut kills_below = None;
+        let (mut kills_below, mut counted_below) = (None, 0_u64);
         let mut rises = [CgroupEvents::default(); 2];
         let mut binding = CgroupEvents::default();
         for (place, directory) in self.directories.iter_mut().enumerate() {
@@ -243,10 +243,13 @@ impl Chain {
             if directory.counts_own_kills() {
                 events.oom_kills = add(events.oom_kills, kills_below);
                 kills_below = events.oom_kills;
+                // One number for all that is counted: of a single directory its inode.
+                counted_below = counted_below.rotate_left(17) ^ directory.id();
             }
             let rise = directory.rise(events);
             let [now, then] = &mut rises;
             if place == index {
+                cgroup.kills_of = if directory.counts_own_kills() { counted_below } else { directory.id() };
                 (*now, binding) = (rise, events);
             } else if before == Some(place) {
                 *then = rise;

@@ -92,7 +92,7 @@ pub(crate) struct Entry {
     /// Without its number and its date.
     moment: Moment,
     limit: Option<Limit>,
-    /// The inode of the cgroup, 0 where there is none.
+    /// Of what kills are counted, 0 where there is no cgroup.
     cgroup: u64,
     others_hold_most: bool,
     slope: Option<f64>,
@@ -130,7 +130,7 @@ impl Entry {
                 oom_kills: cgroup.and_then(|cgroup| cgroup.events.oom_kills),
             },
             limit: sample.limit,
-            cgroup: cgroup.map_or(0, |cgroup| cgroup.id),
+            cgroup: cgroup.map_or(0, |cgroup| cgroup.kills_of),
             others_hold_most: sample.others_hold_most(),
             slope,
             episode: episode.map(|(episode, handle)| (LastEpisode::of(&episode, handle.began), handle)),

@@ -118,7 +118,7 @@ pub(super) struct State {
     pub(super) level: Level,
     pub(super) closed: bool,
     pub(super) limit: Option<Limit>,
-    /// The inode of the cgroup whose kills are counted; 0 where another came to bind meanwhile, or there is none.
+    /// Of what kills are counted; 0 where that was something else before, or nothing.
     pub(super) cgroup: u64,
     pub(super) others_hold_most: bool,
     pub(super) slope: Option<f64>,

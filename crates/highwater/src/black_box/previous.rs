@@ -100,14 +100,14 @@ pub(crate) struct Surroundings {
     /// When this process started.
     pub(crate) started: Option<SystemTime>,
     pub(crate) now: SystemTime,
-    /// The inode of the cgroup that binds here, and the kernel's count of its kills.
+    /// The kernel's count of kills here, and of what.
     kills: Option<(u64, u64)>,
 }
 
 impl Surroundings {
     pub(crate) fn of(sample: &Sample) -> Self {
         let root = Path::new("/");
-        let kills = sample.cgroup.and_then(|cgroup| Some((cgroup.id, cgroup.events.oom_kills?)));
+        let kills = sample.cgroup.and_then(|cgroup| Some((cgroup.kills_of, cgroup.events.oom_kills?)));
         Self {
             boot_id: boot_id(root),
             machine: machine_id(root).map(|id| fingerprint(&[b"highwater", id.as_bytes()])),

@@ -267,7 +267,7 @@ impl BlackBox {
         (self.attribute("service.name"), self.attribute("service.namespace")) == (name, namespace)
     }
 
-    /// The inode of the cgroup whose kills were counted, and the count at the last sample.
+    /// Of what kills were counted, and the count at the last sample.
     pub(super) fn kills(&self) -> Option<(u64, u64)> {
         let last = self.samples.iter().rev().find_map(|sample| sample.oom_kills)?;
         Some((self.state.cgroup, last)).filter(|(cgroup, _)| *cgroup != 0)
@@ -300,7 +300,7 @@ impl BlackBox {
             allocator,
             process: Process { rss: last.rss, anon: last.anon, ..Process::default() },
             cgroup: last.cgroup_usage.map(|usage| Cgroup {
-                id: self.state.cgroup,
+                kills_of: self.state.cgroup,
                 usage: Some(usage),
                 events,
                 ..Cgroup::default()

@@ -39,6 +39,7 @@ pub(crate) fn full() -> Snapshot {
             major_faults: Some(1),
         },
         cgroup: Some(Cgroup {
+            kills_of: 1,
             id: 1,
             limited: true,
             usage: some(100),
