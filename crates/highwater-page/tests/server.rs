@@ -252,6 +252,25 @@ fn ten_thousand_connection_attempts_are_over_soon_and_leave_the_page_as_it_was()
 }
 
 #[test]
+fn strangers_who_ask_and_leave_are_in_the_way_of_nobody_who_has_the_token() {
+    const TOKEN: &str = "correct-horse-battery";
+    let page = Page::builder(agent()).address((Ipv4Addr::LOCALHOST, 0)).token(TOKEN).start().unwrap();
+    for _ in 0..5_000 {
+        // Who is sent away at once may not have written all.
+        let _ = Connection::open(address(&page)).write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    }
+    let clock = tokio::time::Instant::now();
+    let request = format!("GET /api/snapshot HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+    until("who has the token is answered", || {
+        let mut connection = Connection::open(address(&page));
+        connection.write(request.as_bytes()).ok()?;
+        connection.head().ok().filter(|answer| answer.status == 200)
+    });
+    // Where each had had its turn, there would be more than ten seconds of them.
+    assert!(clock.elapsed().as_secs() < 5, "{:?}", clock.elapsed());
+}
+
+#[test]
 fn a_reader_that_stands_still_is_cut_off() {
     let page = page();
     let mut connection = Connection::open(address(&page));
