@@ -105,8 +105,8 @@ fn live(keeper: &Keeper, ask: Ask<'_>) -> Response<Body> {
 
 /// The numbers for Prometheus, in the format that it asks for.
 fn metrics(keeper: &Keeper, headers: &HeaderMap) -> Response<Body> {
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let format = Exposition::from_accept(accept);
+    let accepted: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok()).collect();
+    let format = Exposition::from_accept(&accepted.join(","));
     kept_nowhere(format.content_type(), [Bytes::from(keeper.observer.render_prometheus(format))])
 }
 

@@ -75,12 +75,15 @@ fn head_says_what_get_would_and_has_no_body() {
 
 #[test]
 fn metrics_come_in_the_format_that_is_asked_for() {
+    const OPEN: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     // The agent was not started and has no number: one format is empty then, the other says its end.
     for (accept, content_type, length) in [
-        ("", "text/plain; version=0.0.4; charset=utf-8", 0),
-        ("application/openmetrics-text;version=1.0.0", "application/openmetrics-text; version=1.0.0; charset=utf-8", 6),
+        (&[""][..], "text/plain; version=0.0.4; charset=utf-8", 0),
+        (&["application/openmetrics-text;version=1.0.0"], OPEN, 6),
+        (&["text/html", "application/openmetrics-text;version=1.0.0"], OPEN, 6),
     ] {
-        let answer = ask("GET", "/metrics", &[("accept", accept)]);
+        let lines: Vec<_> = accept.iter().map(|line| ("accept", *line)).collect();
+        let answer = ask("GET", "/metrics", &lines);
         assert_eq!((header(&answer, "content-type"), answer.body().length()), (content_type, Some(length)));
     }
 }
