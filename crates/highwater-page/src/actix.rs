@@ -9,8 +9,8 @@ use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue, Method};
 
 use crate::body::Body;
 use crate::mounted::Mounted;
@@ -36,10 +36,11 @@ impl HttpServiceFactory for Mounted {
 /// The two frameworks have each their own version of the types of HTTP.
 fn respond(page: &Mounted, request: &HttpRequest) -> HttpResponse {
     let mut headers = HeaderMap::new();
-    for name in [ACCEPT_ENCODING, IF_NONE_MATCH, HeaderName::from_static("last-event-id")] {
-        let given = request.headers().get(name.as_str());
-        if let Some(value) = given.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok()) {
-            headers.insert(name, value);
+    for (name, value) in request.headers() {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
+            // A list may have several lines. An error is that there are too many.
+            let _ = headers.try_append(name, value);
         }
     }
     let method = request.method().as_str().parse().unwrap_or(Method::OPTIONS);

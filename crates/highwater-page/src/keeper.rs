@@ -16,7 +16,7 @@ use crate::history::{History, Row, stalled};
 use crate::json::{Json, Millis, millis};
 use crate::live::Feed;
 use crate::process::ProcessId;
-use crate::snapshots::Snapshots;
+use crate::snapshots::{Found, Snapshots};
 use crate::state::{self, Fixed, Load};
 use crate::told::{self, Told};
 
@@ -145,13 +145,15 @@ impl Keeper {
         kept.told.push(encoded);
     }
 
-    /// Everything now, as JSON.
-    pub(crate) fn snapshot(&self) -> Bytes {
+    /// Everything now, as JSON; nothing while those who read slowly hold all that may be held.
+    pub(crate) fn snapshot(&self) -> Option<Bytes> {
         let mut kept = self.kept();
         kept.unseen = 0;
         let seq = self.feed.last();
-        if let Some(snapshot) = kept.snapshots.up_to(seq) {
-            return snapshot;
+        match kept.snapshots.up_to(seq, self.feed.kept_after()) {
+            Found::Ready(snapshot) => return Some(snapshot),
+            Found::Busy => return None,
+            Found::ToMake => {}
         }
         let (status, now) = (self.observer.status(), clock::date());
         let text = Json::of(|json| {
@@ -162,7 +164,7 @@ impl Keeper {
             json.array_field("events", |json| kept.told.write(json));
             json.ready_field("state", &self.state(&kept, &status, now, self.feed.readers()));
         });
-        kept.snapshots.keep(seq, text)
+        Some(kept.snapshots.keep(seq, text))
     }
 
     /// Somebody looks: what comes is worth making.
@@ -258,10 +260,11 @@ pub(crate) mod tests {
     #[test]
     fn a_snapshot_is_made_once_for_all_who_ask_before_the_next_message() {
         let keeper = keeper();
-        let first = keeper.snapshot();
-        assert_eq!(keeper.snapshot().as_ptr(), first.as_ptr());
+        let snapshot = || keeper.snapshot().unwrap();
+        let first = snapshot();
+        assert_eq!(snapshot().as_ptr(), first.as_ptr());
         look(&keeper, NEWS_APART);
-        let next: serde_json::Value = serde_json::from_slice(&keeper.snapshot()).unwrap();
+        let next: serde_json::Value = serde_json::from_slice(&snapshot()).unwrap();
         assert_eq!(next["seq"], keeper.feed.last());
         assert_eq!(next["state"]["verdict"]["kind"], "stale");
     }
@@ -275,7 +278,7 @@ pub(crate) mod tests {
             state["cost"]["page_bytes"].as_u64().unwrap()
         };
         let without = counted();
-        let size = keeper.snapshot().len() as u64;
+        let size = keeper.snapshot().unwrap().len() as u64;
         assert_eq!(counted(), without + size);
         look(&keeper, NEWS_APART);
         let messages = keeper.feed.bytes() as u64;
@@ -311,7 +314,7 @@ pub(crate) mod tests {
             keeper.kept().snapshots.outdate();
             keeper.snapshot();
         });
-        println!("its size: {} bytes", keeper.snapshot().len());
+        println!("its size: {} bytes", keeper.snapshot().unwrap().len());
         mean("the same again, before the next row", 100_000, &mut || drop(keeper.snapshot()));
         let reader = keeper.feed.read(None);
         mean("a message", 1_000, &mut || {

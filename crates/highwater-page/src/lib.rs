@@ -65,7 +65,8 @@ pub use body::Body;
 pub use mounted::Mounted;
 pub use page::{Builder, DEFAULT_ADDRESS, Page, StartError};
 
-/// Starts the page of an agent, by default at <http://127.0.0.1:7070>, and says its address in the service's log.
+/// Starts the page of an agent, by default at <http://127.0.0.1:7070>, and says its address in the service's log; with a token
+/// that had to be made, on standard error.
 ///
 /// The environment decides: `HIGHWATER_PAGE` names another address, or is `off`. It never fails the host: where the page
 /// cannot be served, as on a port that is taken or with a token that cannot be used, that is said once, and the service goes

@@ -116,6 +116,12 @@ impl Feed {
         self.lock().last
     }
 
+    /// The number of the message after which all that came is kept: who has read up to there, or further, reads on.
+    pub(crate) fn kept_after(&self) -> u64 {
+        let state = self.lock();
+        state.last.saturating_sub(state.ring.len() as u64)
+    }
+
     pub(crate) fn readers(&self) -> usize {
         self.lock().readers.len()
     }

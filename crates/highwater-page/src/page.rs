@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::mem;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -14,6 +14,8 @@ use highwater::__page::{PageAddress, PageToken, page_hosts, page_url};
 use highwater::{Agent, Observer, Severity};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
+use tracing_core::dispatcher;
+use tracing_core::subscriber::NoSubscriber;
 
 use crate::gate::Gate;
 use crate::keeper::{Keeper, LOOK};
@@ -101,6 +103,11 @@ impl Drop for Page {
     }
 }
 
+/// Whether this thread has a log, as the agent finds out before it speaks: where there is none, it speaks on standard error.
+fn has_log() -> bool {
+    dispatcher::get_default(|log| !log.is::<NoSubscriber>())
+}
+
 fn url(address: SocketAddr) -> String {
     let mut shown = address;
     if address.ip().is_unspecified() {
@@ -154,6 +161,8 @@ impl Builder {
     /// Starts the page with a server of its own, and says its address in the service's log. Where the settings say `off`, and
     /// where the agent does not run, it is off, which is no error.
     ///
+    /// A token that had to be made is written to standard error with the address, whatever the log is, and never to the log.
+    ///
     /// # Errors
     ///
     /// Where nothing can listen at the address, no thread can be had, or the token, a host or the address of Jaeger cannot be
@@ -170,17 +179,27 @@ impl Builder {
             None if address.ip().is_loopback() => None,
             None => Some(random_token()?),
         };
-        let shown = match (&token, &given) {
-            (None, _) => String::new(),
-            // Who has it need not read it in a log.
-            (_, Some(_)) => "?token=... (the token is that of HIGHWATER_PAGE_TOKEN)".to_owned(),
-            (Some(token), None) => format!("?token={token}"),
-        };
+        let made = if given.is_none() { token.clone() } else { None };
         let observer = self.observer.clone();
         let page = self.spawn(Some((address, token)))?;
-        if let Some(url) = page.url() {
-            observer.say(Severity::Info, &format!("page at {url}{shown}"));
-        }
+        let Some(url) = page.url() else { return Ok(page) };
+        let shown = match (given, made) {
+            (None, None) => "",
+            // Who has it need not read it in a log.
+            (Some(_), _) => "?token=... (the token is that of HIGHWATER_PAGE_TOKEN)",
+            (None, Some(made)) => {
+                // Said here alone: a log may drop it by its filter, and may bring it to many who are not to have it. In one
+                // piece; where standard error is closed, nobody reads it.
+                let line = format!("highwater: page at {url}?token={made}\n");
+                let _ = io::stderr().write_all(line.as_bytes());
+                if !has_log() {
+                    // What is said now would stand below it.
+                    return Ok(page);
+                }
+                "?token=... (the token is on standard error, and HIGHWATER_PAGE_TOKEN sets one)"
+            }
+        };
+        observer.say(Severity::Info, &format!("page at {url}{shown}"));
         Ok(page)
     }
 

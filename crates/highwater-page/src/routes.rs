@@ -61,21 +61,27 @@ pub(crate) fn answer(keeper: &Keeper, ask: Ask<'_>) -> Response<Body> {
 fn route(keeper: &Keeper, ask: Ask<'_>) -> Response<Body> {
     match ask.path {
         "/" | "" => assets::asset(assets::INDEX).map_or_else(not_found, |index| file(index, ask.headers)),
-        "/api/snapshot" => kept_nowhere(JSON, [keeper.snapshot()]),
+        "/api/snapshot" => snapshot(keeper, |snapshot| kept_nowhere(JSON, [snapshot])),
         "/api/live" => live(keeper, ask),
         "/metrics" => metrics(keeper, ask.headers),
-        "/export.json" => named(kept_nowhere(JSON, [keeper.snapshot()]), "attachment; filename=\"highwater.json\""),
-        "/export.html" => {
-            let snapshot = keeper.snapshot();
+        "/export.json" => snapshot(keeper, |snapshot| {
+            named(kept_nowhere(JSON, [snapshot]), "attachment; filename=\"highwater.json\"")
+        }),
+        "/export.html" => snapshot(keeper, |snapshot| {
             let pieces = assets::export(snapshot);
             named(kept_nowhere("text/html; charset=utf-8", pieces), "attachment; filename=\"highwater.html\"")
-        }
+        }),
         path => path
             .strip_prefix('/')
             .filter(|name| *name != assets::INDEX)
             .and_then(assets::asset)
             .map_or_else(not_found, |asset| file(asset, ask.headers)),
     }
+}
+
+/// What is made of a snapshot, where one can be had.
+fn snapshot(keeper: &Keeper, answer: impl FnOnce(Bytes) -> Response<Body>) -> Response<Body> {
+    keeper.snapshot().map_or_else(busy, answer)
 }
 
 /// The stream of what is new.
@@ -88,11 +94,7 @@ fn live(keeper: &Keeper, ask: Ask<'_>) -> Response<Body> {
     if ask.method == Method::HEAD {
         return kept_nowhere("text/event-stream", []);
     }
-    let Some(live) = keeper.feed.read(after) else {
-        let mut answer = words(StatusCode::SERVICE_UNAVAILABLE, "too many look at once: close some, or come back\n");
-        set(&mut answer, RETRY_AFTER, "5");
-        return answer;
-    };
+    let Some(live) = keeper.feed.read(after) else { return busy() };
     let mut answer = Response::new(Body::live(live));
     set(&mut answer, CONTENT_TYPE, "text/event-stream");
     set(&mut answer, CACHE_CONTROL, NEVER_KEPT);
@@ -103,8 +105,8 @@ fn live(keeper: &Keeper, ask: Ask<'_>) -> Response<Body> {
 
 /// The numbers for Prometheus, in the format that it asks for.
 fn metrics(keeper: &Keeper, headers: &HeaderMap) -> Response<Body> {
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let format = Exposition::from_accept(accept);
+    let accepted: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok()).collect();
+    let format = Exposition::from_accept(&accepted.join(","));
     kept_nowhere(format.content_type(), [Bytes::from(keeper.observer.render_prometheus(format))])
 }
 
@@ -157,6 +159,13 @@ fn has(headers: &HeaderMap, tag: &str) -> bool {
 /// A parameter of a query, as it is sent.
 pub(crate) fn query<'a>(query: Option<&'a str>, name: &str) -> Option<&'a str> {
     query?.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name)).map(|(_, value)| value)
+}
+
+/// There is no room for more; soon there may be.
+fn busy() -> Response<Body> {
+    let mut answer = words(StatusCode::SERVICE_UNAVAILABLE, "too many look at once: close some, or come back\n");
+    set(&mut answer, RETRY_AFTER, "5");
+    answer
 }
 
 fn not_found() -> Response<Body> {

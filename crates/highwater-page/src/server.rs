@@ -37,7 +37,7 @@ const SPARE: usize = 16;
 const BURST: u32 = 512;
 /// Connections in a second after that.
 const ATTEMPTS: u32 = 1024;
-/// Requests in a second after that, over all connections.
+/// Requests in a second after that, over all connections; and as many that are refused.
 const REQUESTS: u32 = 256;
 /// For the head of a request, and between two requests of a connection.
 const HEAD: Duration = Duration::from_secs(10);
@@ -76,6 +76,9 @@ struct Server {
     keeper: Arc<Keeper>,
     gate: Gate,
     requests: Pace,
+    /// Of those who are not let in, so that a stranger is in the way of nobody who has the token. They have turns too: a token
+    /// that is made is not guessed at any rate, but one that somebody thought of may be, and 256 guesses a second are few.
+    refusals: Pace,
     /// Told to all connections when there is little room.
     crowded: Notify,
 }
@@ -84,7 +87,8 @@ struct Server {
 pub(crate) async fn serve(listener: TcpListener, keeper: Arc<Keeper>, gate: Gate) {
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let attempts = Pace::new(BURST, ATTEMPTS);
-    let server = Arc::new(Server { keeper, gate, requests: Pace::new(BURST, REQUESTS), crowded: Notify::new() });
+    let [requests, refusals] = [(); 2].map(|()| Pace::new(BURST, REQUESTS));
+    let server = Arc::new(Server { keeper, gate, requests, refusals, crowded: Notify::new() });
     loop {
         attempts.turn().await;
         if room.available_permits() < SPARE {
@@ -135,10 +139,12 @@ async fn connection(stream: TcpStream, server: Arc<Server>, permit: OwnedSemapho
 
 impl Server {
     async fn answer(&self, request: Request<Incoming>, due: &Due) -> Result<Response<Body>, Infallible> {
-        self.requests.turn().await;
-        due.within(ANSWER);
         let (uri, headers) = (request.uri(), request.headers());
-        Ok(match self.gate.check(uri, headers) {
+        // Comparing is all that this takes, and a head has a bound: it costs less than to wait does.
+        let checked = self.gate.check(uri, headers);
+        if checked.is_ok() { &self.requests } else { &self.refusals }.turn().await;
+        due.within(ANSWER);
+        Ok(match checked {
             Err(refused) => *refused,
             Ok(()) => {
                 let ask = Ask { method: request.method(), path: uri.path(), query: uri.query(), headers };

@@ -2,8 +2,19 @@
 
 use bytes::Bytes;
 
-/// So many are there at once. Who asks while slow readers hold all of them gets the newest: the stream goes on where that ends.
+/// So many are there at once. Who asks while slow readers hold all of them gets the newest, for as long as the stream goes on
+/// where that ends; after that nothing, since what is old looks as what is new does.
 pub(crate) const MOST: usize = 8;
+
+/// What there is for who asks.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Ready(Bytes),
+    /// One is to be made.
+    ToMake,
+    /// Slow readers hold as many as may be, and none of them leads to now.
+    Busy,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Snapshots {
@@ -14,14 +25,23 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
-    /// The one with everything up to message `seq`, or the newest that there is, where there are as many as may be: nothing where
-    /// one is to be made.
-    pub(crate) fn up_to(&mut self, seq: u64) -> Option<Bytes> {
+    /// The one with everything up to message `seq`; where there are as many as may be, the newest that there is, if the stream
+    /// still has all that came after it: all after message `kept_after`.
+    pub(crate) fn up_to(&mut self, seq: u64, kept_after: u64) -> Found {
         if self.made.last().is_none_or(|(of, _)| *of != seq) {
             self.release();
         }
-        let (of, newest) = self.made.last()?;
-        (*of == seq || self.made.len() >= MOST).then(|| newest.clone())
+        match self.made.last() {
+            Some((of, newest)) if *of == seq => Found::Ready(newest.clone()),
+            Some((of, newest)) if self.made.len() >= MOST => {
+                if *of >= kept_after {
+                    Found::Ready(newest.clone())
+                } else {
+                    Found::Busy
+                }
+            }
+            _ => Found::ToMake,
+        }
     }
 
     /// One was made, with everything up to message `seq`.
@@ -61,8 +81,13 @@ mod tests {
 
     use super::*;
 
+    /// Of a stream that has all there was.
     fn ask(snapshots: &mut Snapshots, seq: u64, text: &str) -> Bytes {
-        snapshots.up_to(seq).unwrap_or_else(|| snapshots.keep(seq, text.to_owned()))
+        match snapshots.up_to(seq, 0) {
+            Found::Ready(snapshot) => snapshot,
+            Found::ToMake => snapshots.keep(seq, text.to_owned()),
+            Found::Busy => panic!("the stream goes on from the newest"),
+        }
     }
 
     #[test]
@@ -74,6 +99,17 @@ mod tests {
         assert_eq!(held.last().unwrap(), "up to 7", "the newest that could be made");
         drop(held);
         assert_eq!(ask(&mut snapshots, 100, "up to 100"), "up to 100");
+    }
+
+    #[test]
+    fn an_old_one_is_given_to_nobody_once_the_stream_does_not_go_on_where_it_ends() {
+        let mut snapshots = Snapshots::default();
+        let held: Vec<Bytes> = (1..=MOST as u64).map(|seq| ask(&mut snapshots, seq, &format!("up to {seq}"))).collect();
+        let given = |found| if let Found::Ready(snapshot) = found { Some(snapshot) } else { None };
+        assert_eq!(given(snapshots.up_to(72, 8)).unwrap(), "up to 8");
+        assert!(matches!(snapshots.up_to(73, 9), Found::Busy));
+        drop(held);
+        assert!(matches!(snapshots.up_to(73, 9), Found::ToMake), "there is room again");
     }
 
     #[test]

@@ -142,6 +142,7 @@ fn facts(is_running: bool, status: &Status, history: &History) -> Facts {
         limit: sample.limit.map(|limit| limit.bytes),
         available: sample.available(),
         level: status.level,
+        levels: status.levels,
         growth: status.growth,
         is_growing: status.is_growing,
         forecast: status.time_to_limit,

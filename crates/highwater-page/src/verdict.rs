@@ -8,13 +8,14 @@
 //! | 1 | stale | what is not seen any more cannot be judged |
 //! | 2 | not enough data: use is unknown | the same |
 //! | 3 | stalled on memory | requests wait for it now, whatever the numbers are |
-//! | 4 | near the limit | a level is raised: the end may be seconds away |
-//! | 5 | grows steadily | there is time left, and it is known how much |
-//! | 6 | not enough data: no limit | against nothing no use is high or low |
-//! | 7 | the allocator holds what the program freed | it counts against the limit, and can be had back |
-//! | 8 | page cache that is reclaimable | it looks like 4 on other dashboards, and is nothing |
-//! | 9 | warm-up | nothing is wrong yet, and growth is not judged yet |
-//! | 10 | healthy | |
+//! | 4 | near the limit, or above a level in bytes | a level is raised: the end may be seconds away |
+//! | 5 | back below its level | it is over in a minute, and what was seen of the rise may still count as growth |
+//! | 6 | grows steadily, or has grown | there is time left, and it is known how much |
+//! | 7 | not enough data: no limit | against nothing no use is high or low |
+//! | 8 | the allocator holds what the program freed | it counts against the limit, and can be had back |
+//! | 9 | page cache that is reclaimable | it looks like 4 on other dashboards, and is nothing |
+//! | 10 | warm-up | nothing is wrong yet, and growth is not judged yet |
+//! | 11 | healthy | |
 //!
 //! It judges nothing anew: level, growth and forecast are the agent's. What is decided here alone is what is worth a
 //! sentence: see the constants.
@@ -22,7 +23,7 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use highwater::model::Forecast;
+use highwater::model::{Forecast, Levels, Threshold};
 use highwater::{Bytes, Level};
 
 /// Without a sample for so long nothing is known any more: the agent's own gauges are absent then, too.
@@ -34,6 +35,11 @@ const SOME_STALLED: f64 = 0.2;
 const ALL_STALLED: f64 = 0.1;
 /// A limit that is reached so soon even on the flattest slope is said before the agent tells growth, in the warm-up too.
 const SOON: Duration = Duration::from_secs(60 * 60);
+/// One that is most likely reached so soon is said too, from [`HALF`] of it on: of what `HighwaterWillReachLimit` alarms of
+/// the page does not say that there is nothing to do.
+const LIKELY_SOON: Duration = Duration::from_secs(4 * 60 * 60);
+/// Below this share of the limit a service may have just begun: what is filled in the first minutes is no end in four hours.
+const HALF: f64 = 0.5;
 /// What the allocator holds beyond what the program does is worth a sentence from 32 MiB on: arenas and caches are that
 /// large in a healthy service.
 const HELD: Bytes = Bytes::mib(32);
@@ -54,6 +60,8 @@ pub(crate) struct Facts {
     /// What is left below the limit.
     pub(crate) available: Option<Bytes>,
     pub(crate) level: Level,
+    /// Where the levels begin, as they are set.
+    pub(crate) levels: Levels,
     /// Bytes a second.
     pub(crate) growth: Option<f64>,
     pub(crate) is_growing: bool,
@@ -90,6 +98,7 @@ pub(crate) enum Kind {
     NotEnoughData,
     Stalled,
     NearLimit,
+    Leaving,
     Growing,
     AllocatorHolds,
     PageCache,
@@ -114,6 +123,7 @@ impl Kind {
             Self::NotEnoughData => "not_enough_data",
             Self::Stalled => "stalled",
             Self::NearLimit => "near_limit",
+            Self::Leaving => "leaving",
             Self::Growing => "growing",
             Self::AllocatorHolds => "allocator_holds",
             Self::PageCache => "page_cache",
@@ -137,7 +147,8 @@ impl Tone {
 
 /// Gives the verdict: total, and of equal facts the same.
 pub(crate) fn verdict(facts: &Facts) -> Verdict {
-    let first = [stale, unknown, stalled, near_limit, growing, unlimited, allocator_holds, page_cache, warming_up];
+    let first =
+        [stale, unknown, stalled, near_limit, leaving, growing, unlimited, allocator_holds, page_cache, warming_up];
     first.into_iter().find_map(|of| of(facts)).unwrap_or_else(|| healthy(facts))
 }
 
@@ -186,30 +197,38 @@ fn stalled(facts: &Facts) -> Option<Verdict> {
     if full >= ALL_STALLED {
         let _ = write!(reason, ", for {} all of them", Share(full));
     }
-    reason.push_str(match facts.level {
-        Level::Normal => ".",
-        _ => ", and memory is near its limit.",
-    });
-    let next = match facts.level {
-        Level::Normal => {
-            "Look at the page cache: a working set that does not fit is read again and again. Raise the limit, or read less."
+    let (how_near, next) = match facts.stand() {
+        Stand::Normal | Stand::Leaving => (
+            ".",
+            "Look at the page cache: a working set that does not fit is read again and again. Raise the limit, or read less.",
+        ),
+        Stand::Above(_) => {
+            (", and use is above its level.", "Free memory or shed load now: the kernel reclaims what is in use.")
         }
-        _ => "Free memory or shed load now, then raise the limit: the kernel reclaims what is in use.",
+        Stand::NearLimit => (
+            ", and memory is near its limit.",
+            "Free memory or shed load now, then raise the limit: the kernel reclaims what is in use.",
+        ),
     };
+    reason.push_str(how_near);
     Some(say(Kind::Stalled, Tone::Bad, "Stalled on memory", reason, next))
 }
 
 fn near_limit(facts: &Facts) -> Option<Verdict> {
-    let tone = match facts.level {
-        Level::Normal => return None,
-        Level::Elevated => Tone::Watch,
-        Level::High | Level::Critical => Tone::Bad,
-    };
     let mut reason = facts.use_of_limit();
+    let title = match facts.stand() {
+        Stand::Normal | Stand::Leaving => return None,
+        Stand::Above(line) => {
+            if let Some(line) = line {
+                let _ = write!(reason, " The level begins at {}.", Size(line));
+            }
+            "Above its level"
+        }
+        Stand::NearLimit => "Near the limit",
+    };
+    let tone = if facts.level == Level::Elevated { Tone::Watch } else { Tone::Bad };
     reason.push_str(&facts.left());
-    if let Some(forecast) = facts.forecast {
-        let _ = write!(reason, " At this pace the limit is reached in {}.", Range(forecast));
-    }
+    reason.push_str(&facts.ahead());
     let next = match (facts.others_hold_most, facts.heap_profiles) {
         (true, _) => "Look at the other processes of the cgroup: they hold most of its memory.",
         (false, true) => {
@@ -219,21 +238,37 @@ fn near_limit(facts: &Facts) -> Option<Verdict> {
             "Look at which part grew: \"What changed\" below tells it. Heap profiles, which are off, would name the functions."
         }
     };
-    Some(say(Kind::NearLimit, tone, format!("Near the limit: {}", facts.level), reason, next))
+    Some(say(Kind::NearLimit, tone, format!("{title}: {}", facts.level), reason, next))
+}
+
+/// A level is told to be over only once use was below its line for a while, and the verdict goes by what is used.
+fn leaving(facts: &Facts) -> Option<Verdict> {
+    if facts.stand() != Stand::Leaving {
+        return None;
+    }
+    let mut reason = facts.use_of_limit();
+    let _ = write!(reason, " That is below where level {} is left; normal is told once that has held.", facts.level);
+    let next = "Wait a minute. The episode below tells what it was.";
+    Some(say(Kind::Leaving, Tone::Info, "Back below its level", reason, next))
 }
 
 fn growing(facts: &Facts) -> Option<Verdict> {
-    let soon = facts.forecast.is_some_and(|forecast| forecast.latest <= SOON);
+    let is_filled = || facts.used?.ratio_of(facts.limit?);
+    let soon = facts.forecast.is_some_and(|forecast| {
+        forecast.latest <= SOON || forecast.likely <= LIKELY_SOON && is_filled().is_some_and(|share| share > HALF)
+    });
     if !facts.is_growing && !soon {
         return None;
     }
-    let mut reason = String::new();
-    match facts.growth.filter(|growth| *growth > 0.0) {
-        Some(growth) => {
-            let _ = write!(reason, "Use rises by {} an hour and does not come down.", Size(an_hour(growth)));
+    let mut title = "Grows steadily";
+    let mut reason = match (facts.rise(), facts.forecast) {
+        (Some(rise), _) => format!("Use rises by {} an hour and does not come down.", Size(rise)),
+        (None, Some(_)) => "Use rises.".to_owned(),
+        (None, None) => {
+            title = "Has grown";
+            "Growth was told and has not been given back; it is not certain that use rises now.".to_owned()
         }
-        None => reason.push_str("Use rises and does not come down."),
-    }
+    };
     if let Some(forecast) = facts.forecast {
         let _ = write!(reason, " The limit is reached in {}.", Range(forecast));
     }
@@ -244,7 +279,7 @@ fn growing(facts: &Facts) -> Option<Verdict> {
         "Set mark A now and mark B later: \"What changed\" below tells which part grew. Heap profiles, which are off, would name \
          the functions."
     };
-    Some(say(Kind::Growing, Tone::Watch, "Grows steadily", reason, next))
+    Some(say(Kind::Growing, Tone::Watch, title, reason, next))
 }
 
 fn unlimited(facts: &Facts) -> Option<Verdict> {
@@ -280,12 +315,16 @@ fn page_cache(facts: &Facts) -> Option<Verdict> {
     let fills = usage.ratio_of(facts.limit?).is_some_and(|share| share >= FULL)
         && cache >= usage.saturating_sub(cache).min(used);
     let reason = format!(
-        "{} are charged to the cgroup, of which {} are page cache that the kernel takes back when it needs to. {}",
+        "{} are charged to the cgroup, of which {} are page cache that the kernel takes back when it needs to. {}{}",
         Size(usage),
         Size(cache),
-        facts.use_of_limit()
+        facts.use_of_limit(),
+        facts.ahead()
     );
-    let next = "Nothing to do. A dashboard that counts page cache shows a full container all the same.";
+    let next = match facts.forecast {
+        Some(_) => LOOK_AGAIN,
+        None => "Nothing to do. A dashboard that counts page cache shows a full container all the same.",
+    };
     fills.then(|| say(Kind::PageCache, Tone::Good, "Page cache, which is reclaimable", reason, next))
 }
 
@@ -304,19 +343,80 @@ fn warming_up(facts: &Facts) -> Option<Verdict> {
     ))
 }
 
+/// Where use rises for certain, and the limit is far.
+const LOOK_AGAIN: &str = "Look again within the time that is left, or set mark A now and mark B then: \"What changed\" below tells which part grew.";
+
 fn healthy(facts: &Facts) -> Verdict {
     let mut reason = facts.use_of_limit();
-    // The agent's windows are its own: that it tells none now says nothing of any time before.
-    let _ = match facts.growth.map(an_hour).filter(|growth| *growth > Bytes::ZERO) {
-        Some(growth) => {
-            write!(reason, " Use rises by {} an hour, too little or too unsteady to be told as growth.", Size(growth))
+    let next = match (facts.rise(), facts.forecast) {
+        (rise, Some(_)) => {
+            if let Some(rise) = rise {
+                let _ = write!(reason, " Use rises by {} an hour.", Size(rise));
+            }
+            reason.push_str(&facts.ahead());
+            LOOK_AGAIN
         }
-        None => write!(reason, " No growth is told now."),
+        (Some(rise), None) => {
+            let _ = write!(
+                reason,
+                " Use rises by {} an hour, too little or too unsteady to be told as growth.",
+                Size(rise)
+            );
+            "Nothing to do."
+        }
+        // The agent's windows are its own: that it tells none now says nothing of any time before.
+        (None, None) => {
+            reason.push_str(" No growth is told now.");
+            "Nothing to do."
+        }
     };
-    say(Kind::Healthy, Tone::Good, "Healthy", reason, "Nothing to do.")
+    say(Kind::Healthy, Tone::Good, "Healthy", reason, next)
+}
+
+/// How use stands to the levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    /// No level is raised.
+    Normal,
+    /// One is, and use is back below where the lowest one is left.
+    Leaving,
+    /// One is, which says nothing of a limit: it begins at so many bytes.
+    Above(Option<Bytes>),
+    /// One is that is measured by the limit.
+    NearLimit,
 }
 
 impl Facts {
+    fn stand(&self) -> Stand {
+        let index = match self.level {
+            Level::Normal => return Stand::Normal,
+            Level::Elevated => 0,
+            Level::High => 1,
+            Level::Critical => 2,
+        };
+        let lines = self.levels.lines(self.limit);
+        let lowest = lines.into_iter().flatten().next();
+        if self.used.zip(lowest).is_some_and(|(used, line)| used < line.leave) {
+            return Stand::Leaving;
+        }
+        match self.levels.thresholds().get(index) {
+            Some(Threshold::Amount(line)) => Stand::Above(Some(*line)),
+            _ if self.limit.is_none() => Stand::Above(None),
+            _ => Stand::NearLimit,
+        }
+    }
+
+    /// By how much use rises in an hour, where it does.
+    fn rise(&self) -> Option<Bytes> {
+        self.growth.map(an_hour).filter(|rise| *rise > Bytes::ZERO)
+    }
+
+    /// " At this pace the limit is reached in 12 min to 25 min, most likely in 18 min."
+    fn ahead(&self) -> String {
+        let ahead = |forecast| format!(" At this pace the limit is reached in {}.", Range(forecast));
+        self.forecast.map_or_else(String::new, ahead)
+    }
+
     /// "23 % of 512 MiB used."
     fn use_of_limit(&self) -> String {
         match (self.used, self.limit) {

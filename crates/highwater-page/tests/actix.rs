@@ -17,7 +17,7 @@ use highwater_page::{Mounted, Page};
 
 mod common;
 
-use common::{Connection, agent};
+use common::{Connection, agent, metrics_have_both_formats};
 
 /// A host on a free port, for as long as the process runs: the page below a path, below a path in a scope, and at the root.
 fn serve(path: &'static str, page: Mounted) -> SocketAddr {
@@ -53,6 +53,11 @@ fn below_a_path_of_actix_s_everything_is_there_and_without_its_slash_one_is_sent
         let again =
             connection.ask("GET", &format!("{beginning}/memory/page.js"), &["Host: x", "Accept-Encoding: gzip", &tag]);
         assert_eq!(again.status, 304);
+        // The one that takes it stands in the second line.
+        let lines = ["Host: x", "Accept-Encoding: br", "Accept-Encoding: gzip"];
+        let script = connection.ask("GET", &format!("{beginning}/memory/page.js"), &lines);
+        assert_eq!(script.header("content-encoding"), Some("gzip"));
+        metrics_have_both_formats(&mut connection, &format!("{beginning}/memory/metrics"));
         let posted = connection.ask("POST", &format!("{beginning}/memory/"), &["Host: x", "Content-Length: 0"]);
         assert_eq!((posted.status, posted.header("allow")), (405, Some("GET, HEAD")));
         assert_eq!(connection.get(&format!("{beginning}/memory/nowhere")).status, 404);

@@ -156,6 +156,67 @@ fn on_another_address_than_loopback_a_token_is_made() {
     assert_eq!(Connection::open(address).get("/").status, 401);
 }
 
+/// In a process of its own, since it is about standard error.
+#[test]
+fn a_token_that_is_made_is_on_standard_error_once_and_not_in_the_log() {
+    for (process, logged) in [("a_page_without_a_log", 0), ("a_page_with_a_log", 1)] {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", process, "--ignored", "--nocapture"]);
+        child.env("OTEL_SDK_DISABLED", "true").env("HIGHWATER_PAGE", "0.0.0.0:0");
+        let output = child.output().unwrap();
+        let [error, log] = [output.stderr, output.stdout].map(|said| String::from_utf8(said).unwrap());
+        assert!(output.status.success(), "{error}");
+        let said: Vec<_> = error.lines().filter(|line| line.contains("page at")).collect();
+        let [line] = said[..] else { panic!("once: {error}") };
+        let (address, token) = line.strip_prefix("highwater: page at ").unwrap().split_once("?token=").unwrap();
+        assert!(address.starts_with("http://127.0.0.1:") && address.ends_with('/'), "{line}");
+        assert!(token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{line}");
+        assert!(!log.contains(token), "{log}");
+        let said =
+            format!("page at {address}?token=... (the token is on standard error, and HIGHWATER_PAGE_TOKEN sets one)");
+        assert_eq!(log.matches(&said).count(), logged, "{log}");
+    }
+}
+
+#[test]
+#[ignore = "a process of the test above"]
+fn a_page_without_a_log() {
+    let page = highwater_page::start(&highwater::start());
+    assert!(page.address().is_some());
+}
+
+#[test]
+#[ignore = "a process of the test above"]
+fn a_page_with_a_log() {
+    tracing_core::dispatcher::set_global_default(tracing_core::Dispatch::new(Log)).unwrap();
+    a_page_without_a_log();
+}
+
+/// A log on standard output.
+struct Log;
+
+impl tracing_core::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing_core::Metadata<'_>) -> bool {
+        metadata.target() == "highwater"
+    }
+
+    fn new_span(&self, _: &tracing_core::span::Attributes<'_>) -> tracing_core::span::Id {
+        tracing_core::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing_core::span::Id, _: &tracing_core::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing_core::span::Id, _: &tracing_core::span::Id) {}
+
+    fn event(&self, event: &tracing_core::Event<'_>) {
+        event.record(&mut |_: &tracing_core::Field, value: &dyn std::fmt::Debug| println!("{value:?}"));
+    }
+
+    fn enter(&self, _: &tracing_core::span::Id) {}
+
+    fn exit(&self, _: &tracing_core::span::Id) {}
+}
+
 #[test]
 fn a_port_that_is_taken_is_an_error_that_names_the_setting() {
     let first = page();
@@ -249,6 +310,25 @@ fn ten_thousand_connection_attempts_are_over_soon_and_leave_the_page_as_it_was()
         connection.write(b"GET /api/snapshot HTTP/1.1\r\nHost: localhost\r\n\r\n").ok()?;
         connection.head().ok().filter(|answer| answer.status == 200)
     });
+}
+
+#[test]
+fn strangers_who_ask_and_leave_are_in_the_way_of_nobody_who_has_the_token() {
+    const TOKEN: &str = "correct-horse-battery";
+    let page = Page::builder(agent()).address((Ipv4Addr::LOCALHOST, 0)).token(TOKEN).start().unwrap();
+    for _ in 0..5_000 {
+        // Who is sent away at once may not have written all.
+        let _ = Connection::open(address(&page)).write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    }
+    let clock = tokio::time::Instant::now();
+    let request = format!("GET /api/snapshot HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+    until("who has the token is answered", || {
+        let mut connection = Connection::open(address(&page));
+        connection.write(request.as_bytes()).ok()?;
+        connection.head().ok().filter(|answer| answer.status == 200)
+    });
+    // Where each had had its turn, there would be more than ten seconds of them.
+    assert!(clock.elapsed().as_secs() < 5, "{:?}", clock.elapsed());
 }
 
 #[test]

@@ -18,7 +18,7 @@ use highwater_page::{Mounted, Page};
 
 mod common;
 
-use common::{Connection, PATIENCE, agent};
+use common::{Connection, PATIENCE, agent, metrics_have_both_formats};
 
 /// A host on a free port, for as long as the process runs.
 fn serve(app: impl FnOnce(Router) -> Router + Send + 'static) -> SocketAddr {
@@ -50,6 +50,7 @@ fn below_a_path_of_axum_s_everything_is_there_and_without_its_slash_one_is_sent_
     assert_eq!((sent_on.status, sent_on.header("location")), (308, Some("memory/")));
     assert!(connection.get("/memory/").text().contains("page.js"));
     assert_eq!(connection.get("/memory/page.js").header("content-type"), Some("text/javascript; charset=utf-8"));
+    metrics_have_both_formats(&mut connection, "/memory/metrics");
     assert_eq!(connection.ask("POST", "/memory/", &["Host: localhost", "Content-Length: 0"]).status, 405);
     assert_eq!(connection.get("/memory/nowhere").status, 404);
     let seq = connection.get("/memory/api/snapshot").json()["seq"].as_u64().unwrap();

@@ -119,6 +119,51 @@ fn a_service_that_is_gone_is_said_and_its_successor_is_found() {
 }
 
 #[test]
+fn a_service_that_refuses_is_not_taken_for_one_that_is_gone() {
+    const TOKENS: [&str; 2] = ["the-token-of-the-first", "the-token-of-the-second"];
+    let start = |address: &str, token| demo(&[("HIGHWATER_PAGE", address), ("HIGHWATER_PAGE_TOKEN", token)]);
+    let first = start("127.0.0.1:0", TOKENS[0]);
+    let browser = Browser::shared();
+    let tab = browser.tab();
+    let page = first.page();
+    let page = page.split('?').next().unwrap();
+    tab.open(&format!("{page}?token={}", TOKENS[0]));
+    tab.wait_until("the page is there", super::FILLED);
+    drop(first);
+
+    let second = start(page.trim_start_matches("http://").trim_end_matches('/'), TOKENS[1]);
+    let pid = second.process().id();
+    tab.wait_until("the token is asked for", "$('#verdict-title').textContent === 'It asks for its token'");
+    assert!(tab.text("#verdict-next").contains("Open the address that the service printed"), "{}", tab.text("#hero"));
+    assert!(!tab.text("#hero").contains("Look whether it still runs"), "{}", tab.text("#hero"));
+    assert_eq!(tab.text("#link-text"), "Answered 401, trying again");
+    keep(&tab, "token");
+    // As in another tab of the same browser.
+    let opened = tab.run_async(&format!("return fetch('./?token={}').then((answer) => answer.status);", TOKENS[1]));
+    assert_eq!(opened, 200);
+    tab.wait_until("it is the second process", &format!("$('#pid').textContent === 'pid {pid}'"));
+    tab.wait_until("and live", "$('#link-text').textContent === 'Live'");
+
+    tab.run(
+        "window.real = fetch; window.Source = EventSource; \
+             window.fetch = async () => new Response('too many', { status: 503 }); \
+             window.EventSource = class extends EventTarget { \
+                 static CLOSED = 2; readyState = 2; constructor() { super(); setTimeout(() => this.onerror()); } close() {} }; \
+             for (const value of [true, false]) { \
+                 Object.defineProperty(document, 'hidden', { value, configurable: true }); \
+                 document.dispatchEvent(new Event('visibilitychange')); \
+             }",
+    );
+    tab.wait_until(
+        "that there are too many is said",
+        "$('#verdict-title').textContent.startsWith('Too many look at once')",
+    );
+    assert!(tab.text("#verdict-next").contains("tries again by itself"), "{}", tab.text("#hero"));
+    tab.run("window.fetch = real; window.EventSource = Source;");
+    tab.wait_until("there is room again", "$('#link-text').textContent === 'Live'");
+}
+
+#[test]
 fn the_end_of_a_stream_is_seen_by_nobody() {
     let demo = demo(&[]);
     let browser = Browser::shared();

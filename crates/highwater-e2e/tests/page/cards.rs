@@ -1,6 +1,6 @@
 //! The cards below the charts, and the data behind them.
 
-use highwater_e2e::browser::{Browser, Tab};
+use highwater_e2e::browser::{Browser, Tab, key};
 use highwater_e2e::demo::Demo;
 use highwater_e2e::folder::Folder;
 use highwater_e2e::peers::Lone;
@@ -107,6 +107,23 @@ fn an_episode_that_ended_and_pressure_are_told_in_numbers() {
     assert_eq!(tab.text("#pressure-lead"), "stalled on average: some 20 % · full 2.0 %");
     tab.click("#pressure-table summary");
     tab.wait_until("also as a table", "/some\\s+30\\s%\\s+10\\s%\\s+30\\s%/.test($('#pressure-table').innerText)");
+
+    // At a moment, for those who see the chart and for those who do not; and between two.
+    tab.command("Emulation.setFocusEmulationEnabled", &json!({ "enabled": true }));
+    tab.run("$('#timeline').focus();");
+    tab.press(key::HOME);
+    for read in ["$('#readout').textContent", "$('#timeline').getAttribute('aria-valuetext')"] {
+        let read = tab.run(&format!("return {read};"));
+        let read = read.as_str().unwrap().replace('\u{a0}', " ");
+        assert!(read.contains("stalled: some 10 %, full 0 %"), "{read}");
+    }
+    let rows = tab.run("return [...$('#marks tbody').rows].map((row) => row.innerText.replaceAll('\u{a0}', ' '));");
+    assert!(rows.as_array().unwrap().contains(&json!("stalled, some\t10 %\t30 %\t+20 %")), "{rows}");
+    assert!(rows.as_array().unwrap().contains(&json!("stalled, full\t0 %\t6.0 %\t+6.0 %")), "{rows}");
+    tab.click("#copy");
+    tab.wait_until("it is copied", "$('#markdown').value");
+    let copied = tab.run("return $('#markdown').value;");
+    assert!(copied.as_str().unwrap().contains("| stalled, some | 10 % | 30 % | +20 % |"), "{copied}");
     assert_eq!(tab.log(), Vec::<String>::new());
 }
 

@@ -158,7 +158,7 @@ function draw() {
     breakdown();
     pressure();
     summary("timeline", LINES, bytes, change);
-    summary("pressure", STALLS, percent, (by) => (by > 0 ? "+" : "") + percent(by));
+    summary("pressure", STALLS, percent, percentChange);
   });
 }
 

@@ -13,7 +13,10 @@ async function fetchSnapshot() {
   link.source?.close();
   try {
     const answer = await fetch("api/snapshot", { cache: "no-store", signal: AbortSignal.timeout(10_000) });
-    if (!answer.ok) throw new Error(`it answered ${answer.status}`);
+    if (!answer.ok) {
+      away(`it answered ${answer.status}`, answer.status);
+      return retry(fetchSnapshot);
+    }
     load(await answer.json());
   } catch (error) {
     away(error.message);
@@ -80,8 +83,9 @@ function retry(how) {
   link.timer = setTimeout(how, wait * 1000);
 }
 
-function away(why) {
-  link.away = { why };
+/** `status`: of one that answers, and does not give what was asked for. */
+function away(why, status) {
+  link.away = { why, status };
   numbers();
 }
 

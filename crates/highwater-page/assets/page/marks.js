@@ -1,9 +1,10 @@
 /* Two moments A and B, and what changed between them. */
 
-/** The lines, and of the parts those that are no line. */
-const COMPARED = [...LINES.map(({ key, label, define }) => [key, label, define]),
+/** The lines; of the parts those that are no line; and pressure, as shares. */
+const COMPARED = [...LINES.map(({ key, label, define }) => [key, label, define, bytes, change]),
   ...PARTS.filter(({ key }) => !["heap", "external", "rest"].includes(key))
-    .map(({ key, label }) => [`part_${key}`, label, `part-${key}`])];
+    .map(({ key, label }) => [`part_${key}`, label, `part-${key}`, bytes, change]),
+  ...STALLS.map(({ key, label, define }) => [key, `stalled, ${label}`, define, percent, percentChange])];
 
 function setMark(name) {
   if (!store.time.length) return;
@@ -27,7 +28,10 @@ function ends() {
 function compared() {
   const { a, b } = ends();
   const rows = COMPARED.filter(([key]) => known(a[key]) || known(b[key]))
-    .map(([key, label, define]) => ({ key, label, define, a: a[key], b: b[key], by: b[key] - a[key] }));
+    .map(([key, label, define, format, difference]) => {
+      const by = b[key] - a[key];
+      return { key, define, by, cells: [label, format(a[key]), format(b[key]), difference(by)] };
+    });
   const parts = rows.filter(({ key, by }) => (key.startsWith("part_") || key === "allocated" || key === "external") && known(by));
   const [most] = parts.sort((x, y) => Math.abs(y.by) - Math.abs(x.by));
   const [from, to] = [a.time, b.time].sort((x, y) => x - y);
@@ -44,11 +48,10 @@ function compare() {
   if (!any) return;
   const { a, b, rows, events, most } = compared();
   const apart = duration(Math.abs(b.time - a.time));
-  say($("marks-lead"), joined(most ? `Most changed ${most.label}, ${change(most.by)} in ${apart}` : `${apart} apart`,
+  say($("marks-lead"), joined(most ? `Most changed ${most.cells[0]}, ${change(most.by)} in ${apart}` : `${apart} apart`,
     events.length ? plural(events.length, "event") : undefined, set ? undefined : "marks A and B choose the two moments"));
-  const cells = rows.map((row) => (
-    { cells: [row.label, bytes(row.a), bytes(row.b), change(row.by)], define: row.define, most: row === most }));
-  settle($("marks"), table(["Number", markName("a", a), markName("b", b), "Change"], cells, "What changed"));
+  const told = rows.map((row) => ({ ...row, most: row === most }));
+  settle($("marks"), table(["Number", markName("a", a), markName("b", b), "Change"], told, "What changed"));
 }
 
 function markdown() {
@@ -59,7 +62,7 @@ function markdown() {
   return [
     cell(`${who}: from ${iso(a.time)} to ${iso(b.time)}, ${duration(Math.abs(b.time - a.time))} apart`), "",
     line("Number", markName("a", a), markName("b", b), "change"), "|---|---:|---:|---:|",
-    ...rows.map((row) => line(row.label, bytes(row.a), bytes(row.b), change(row.by))),
+    ...rows.map(({ cells }) => line(...cells)),
     ...events.length ? ["", ...events.map((event) => `- ${clock(event.time)} ${cell(event.text)}`)] : [], "",
   ].join("\n");
 }

@@ -18,6 +18,10 @@ const percent = (share, digits) => {
   if (digits === undefined && value > 0 && value < 0.05) return "<0.1\u00a0%";
   return `${value.toFixed(digits ?? (value !== 0 && Math.abs(value) < 9.95 ? 1 : 0))}\u00a0%`;
 };
+const percentChange = (by) => {
+  if (!known(by)) return undefined;
+  return Math.abs(by) < 5e-4 ? "unchanged" : (by > 0 ? "+" : "−") + percent(Math.abs(by));
+};
 const rate = (perSecond) => {
   if (!known(perSecond)) return undefined;
   return Math.abs(perSecond) < 1 << 20 ? `${change(Math.round(perSecond * 3600))} an hour` : `${change(perSecond)} a second`;

@@ -41,20 +41,29 @@ function heading() {
 
 function linkState() {
   if (offline) return ["still", known(newest()) ? `Saved ${new Date(newest() * 1000).toLocaleString()}` : "Saved"];
-  if (link.away) return ["away", "No answer, trying again"];
+  if (link.away) return ["away", `${REFUSED[link.away.status] ? `Answered ${link.away.status}` : "No answer"}, trying again`];
   return store.state.verdict ? ["live", "Live"] : ["wait", "Connecting"];
 }
+
+/** What a refusal means, by its status: who refuses does run. */
+const REFUSED = {
+  401: { title: "It asks for its token", next: "Open the address that the service printed at its start." },
+  503: { title: "Too many look at once, or the page is off", next: "Close tabs that nobody needs, or wait." },
+};
 
 /** The agent's verdict; while the service does not answer, that, since a verdict of the past is none. */
 function currentVerdict() {
   const { verdict } = store.state;
   const silence = performance.now() - link.heard;
   if (!link.away || silence < UNHEARD) return verdict;
+  const { why, status } = link.away, refused = REFUSED[status];
+  const { title, next } = refused ?? { title: "No answer", next: "Look whether it still runs." };
+  const lead = `The service has ${refused ? "shown nothing" : "not answered"} for ${duration(silence / 1000)}.`;
   return {
-    kind: "away", tone: "unknown", title: "No answer",
-    reason: `The service has not answered for ${duration(silence / 1000)}.${link.away.why ? ` Last try: ${link.away.why}.` : ""}`
+    kind: "away", tone: "unknown", title,
+    reason: lead + (why ? ` Last try: ${why}.` : "")
       + (verdict ? ` Its last verdict, at ${moment(store.state.time)}: ${verdict.title}.` : ""),
-    next: "Look whether it still runs. This page tries again by itself.",
+    next: `${next} This page tries again by itself.`,
   };
 }
 

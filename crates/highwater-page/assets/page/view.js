@@ -51,7 +51,8 @@ function readout() {
   if (!known(time)) return say($("readout"), "Drag to zoom. Point at a moment, or move there with the arrow keys, to read it.");
   const [min, max] = range();
   const near = store.events.filter((event) => Math.abs(event.time - time) < (max - min) / 120).at(-1);
-  say($("readout"), joined(moment(row.time), near?.text));
+  const stalls = STALLS.map(({ key, label }) => put(`${label} `, percent(row[key]))).filter(Boolean);
+  say($("readout"), joined(moment(row.time), stalls.length ? `stalled: ${stalls.join(", ")}` : undefined, near?.text));
 }
 
 /** Moves the keyboard's cursor by rows, and says what is there. */

@@ -59,8 +59,11 @@ fn a_reader_that_comes_back_reads_on_and_one_that_missed_too_much_begins_anew() 
     assert_eq!(ids(&mut reader(&feed, Some(107))), ["id: 108", "id: 109", "id: 110"]);
     assert_eq!(ids(&mut reader(&feed, Some(110))), [""; 0]);
     assert_eq!(ids(&mut reader(&feed, Some(100))).len(), 10);
+    assert_eq!(feed.kept_after(), 100);
     publish(&feed, KEPT as u64);
     let reset = ["event: reset".to_owned()];
+    assert_eq!(feed.kept_after(), 110);
+    assert_eq!(ids(&mut reader(&feed, Some(110))).len(), KEPT);
     assert_eq!(ids(&mut reader(&feed, Some(109))), reset);
     for never in [0, 1_000, u64::MAX] {
         assert_eq!(ids(&mut reader(&feed, Some(never))), reset, "{never} is no number of this run");
@@ -82,7 +85,7 @@ fn what_nobody_wants_is_numbered_and_not_there() {
     let feed = Arc::new(Feed::default());
     publish(&feed, 3);
     feed.publish("sample", None);
-    assert_eq!((feed.last(), feed.bytes()), (4, 0));
+    assert_eq!((feed.last(), feed.kept_after(), feed.bytes()), (4, 4, 0));
     assert_eq!(ids(&mut reader(&feed, Some(3))), ["event: reset"]);
     publish(&feed, 1);
     assert_eq!(ids(&mut reader(&feed, Some(4))), ["id: 5"]);

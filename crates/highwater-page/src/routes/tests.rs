@@ -5,6 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::keeper;
+use crate::mount::Mount;
+use crate::mounted::Mounted;
+use crate::snapshots::MOST;
 
 /// The page of an agent that was not started: each of its answers is there all the same.
 fn keeper() -> &'static Keeper {
@@ -19,6 +22,15 @@ fn ask(method: &str, path: &str, headers: &[(&'static str, &str)]) -> Response<B
     }
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     answer(keeper(), Ask { method: &method.parse().unwrap(), path, query, headers: &map })
+}
+
+/// With what asks it of its own server and, at a path that is mounted in two ways, of a host's.
+fn ask_each(keeper: &std::sync::Arc<Keeper>, path: &str) -> [Response<Body>; 3] {
+    let (method, headers) = (Method::GET, HeaderMap::new());
+    let ask = |path| Ask { method: &method, path, query: None, headers: &headers };
+    let mounted = Mounted::new(std::sync::Arc::downgrade(keeper), Mount::at("/memory"));
+    let whole = format!("/memory{path}");
+    [answer(keeper, ask(path)), mounted.answer(ask(&whole)), mounted.answer_below(ask(path))]
 }
 
 fn header<'a>(answer: &'a Response<Body>, name: &str) -> &'a str {
@@ -63,12 +75,15 @@ fn head_says_what_get_would_and_has_no_body() {
 
 #[test]
 fn metrics_come_in_the_format_that_is_asked_for() {
+    const OPEN: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     // The agent was not started and has no number: one format is empty then, the other says its end.
     for (accept, content_type, length) in [
-        ("", "text/plain; version=0.0.4; charset=utf-8", 0),
-        ("application/openmetrics-text;version=1.0.0", "application/openmetrics-text; version=1.0.0; charset=utf-8", 6),
+        (&[""][..], "text/plain; version=0.0.4; charset=utf-8", 0),
+        (&["application/openmetrics-text;version=1.0.0"], OPEN, 6),
+        (&["text/html", "application/openmetrics-text;version=1.0.0"], OPEN, 6),
     ] {
-        let answer = ask("GET", "/metrics", &[("accept", accept)]);
+        let lines: Vec<_> = accept.iter().map(|line| ("accept", *line)).collect();
+        let answer = ask("GET", "/metrics", &lines);
         assert_eq!((header(&answer, "content-type"), answer.body().length()), (content_type, Some(length)));
     }
 }
@@ -97,6 +112,30 @@ fn an_asset_comes_by_gzip_where_that_is_taken_and_not_again_where_it_is_held() {
     let plain = header(&ask("GET", "/page.js", &[]), "etag").to_owned();
     let answer = ask("GET", "/page.js", &[("accept-encoding", "gzip"), ("if-none-match", &plain)]);
     assert_eq!(answer.status(), 200, "it is the other form that is held");
+}
+
+#[test]
+fn while_slow_readers_hold_all_snapshots_an_old_one_is_given_only_while_the_stream_goes_on_from_it() {
+    let keeper = Keeper::new(keeper::tests::observer(), None);
+    let publish = |count| (0..count).for_each(|_| keeper.feed.publish("sample", Some("{}")));
+    let held: Vec<_> = (0..MOST)
+        .map(|_| {
+            publish(1);
+            keeper.snapshot().unwrap()
+        })
+        .collect();
+    let paths = ["/api/snapshot", "/export.json", "/export.html"];
+    let answers = || paths.map(|path| ask_each(&keeper, path)).into_iter().flatten();
+    // As many as the stream keeps.
+    publish(64);
+    assert!(answers().all(|answer| answer.status() == 200), "the stream goes on from the newest");
+    publish(1);
+    for answer in answers() {
+        assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (503, "5"));
+        assert_eq!(header(&answer, "cache-control"), "no-store");
+    }
+    drop(held);
+    assert!(answers().all(|answer| answer.status() == 200), "there is room again");
 }
 
 #[test]

@@ -11,6 +11,7 @@ fn well() -> Facts {
         limit: Some(Bytes::mib(512)),
         available: Some(Bytes::mib(395)),
         level: Level::Normal,
+        levels: Levels::default(),
         growth: None,
         is_growing: false,
         forecast: None,
@@ -102,7 +103,7 @@ fn each_verdict_has_its_reason_and_its_numbers() {
         "For 25 % of the last ten seconds tasks waited for memory.",
     );
     is(
-        Facts { stalled: [Some(0.6), Some(0.4)], level: Level::Critical, ..well() },
+        Facts { stalled: [Some(0.6), Some(0.4)], level: Level::Critical, used: Some(Bytes::mib(500)), ..well() },
         Kind::Stalled,
         Tone::Bad,
         "For 60 % of the last ten seconds tasks waited for memory, for 40 % all of them, and memory is near its limit.",
@@ -152,6 +153,107 @@ fn a_limit_that_is_reached_within_the_hour_is_said_in_the_warm_up_too() {
     assert_eq!(kind(3_601), Kind::WarmingUp);
 }
 
+/// A linear leak at 60 %, whose likely end is in two and a half hours: an alert tells it.
+#[test]
+fn what_alerts_call_growth_is_not_called_healthy() {
+    let leak = Facts { used: Some(Bytes::mib(307)), growth: Some(23_302.0), ..well() };
+    let range = |likely: u64| Some(forecast(likely / 2, likely, 2 * likely));
+    is(
+        Facts { forecast: range(9_000), ..leak },
+        Kind::Growing,
+        Tone::Watch,
+        "Use rises by 80.0 MiB an hour and does not come down. The limit is reached in 75 min to 5.0 h, most likely in 2.5 h. \
+         60 % of 512 MiB used.",
+    );
+    let kind = |facts| verdict(&facts).kind;
+    assert_eq!(kind(Facts { forecast: range(14_400), ..leak }), Kind::Growing);
+    assert_eq!(kind(Facts { forecast: range(14_400), warm_up_left: seconds(60), ..leak }), Kind::Growing);
+    assert_eq!(kind(Facts { forecast: range(14_401), ..leak }), Kind::Healthy);
+    assert_eq!(kind(Facts { forecast: range(9_000), used: Some(Bytes::mib(256)), ..leak }), Kind::Healthy);
+    assert_eq!(kind(Facts { forecast: range(9_000), limit: None, ..leak }), Kind::NotEnoughData);
+}
+
+#[test]
+fn where_the_limit_is_reached_at_all_the_range_is_said_and_something_is_to_be_done() {
+    let far = Facts { growth: Some(2_330.17), forecast: Some(forecast(100_000, 200_000, 400_000)), ..well() };
+    let pace = "At this pace the limit is reached in 28 h to 5 days, most likely in 2 days.";
+    is(far, Kind::Healthy, Tone::Good, &format!("23 % of 512 MiB used. Use rises by 8.0 MiB an hour. {pace}"));
+    is(Facts { growth: None, ..far }, Kind::Healthy, Tone::Good, &format!("23 % of 512 MiB used. {pace}"));
+    let cached = Facts { usage: Some(Bytes::mib(500)), cache: Some(Bytes::mib(380)), ..far };
+    assert_eq!(verdict(&cached).kind, Kind::PageCache);
+    assert!(verdict(&cached).reason.ends_with(pace));
+    for facts in [far, cached] {
+        let next = verdict(&facts).next;
+        assert!(next.contains("Look again") && next.contains("mark A") && !next.contains("Nothing to do"), "{next}");
+    }
+    assert_eq!(verdict(&well()).next, "Nothing to do.");
+}
+
+#[test]
+fn growth_that_was_told_and_does_not_go_on_for_certain_is_not_said_to_rise() {
+    let told = Facts { is_growing: true, ..well() };
+    for growth in [None, Some(0.0), Some(-2_330.17), Some(0.000_1), Some(f64::NAN)] {
+        is(
+            Facts { growth, ..told },
+            Kind::Growing,
+            Tone::Watch,
+            "Growth was told and has not been given back; it is not certain that use rises now. 23 % of 512 MiB used.",
+        );
+        assert_eq!(verdict(&Facts { growth, ..told }).title, "Has grown");
+    }
+    assert_eq!(verdict(&Facts { growth: Some(2_330.17), ..told }).title, "Grows steadily");
+}
+
+#[test]
+fn below_the_line_where_the_lowest_level_is_left_nothing_is_near_the_limit() {
+    for level in Level::RAISED {
+        let released = Facts { level, used: Some(Bytes::mib(5)), available: Some(Bytes::mib(507)), ..well() };
+        let reason = format!(
+            "1 % of 512 MiB used. That is below where level {level} is left; normal is told once that has held."
+        );
+        is(released, Kind::Leaving, Tone::Info, &reason);
+        // What was seen of the rise may last for longer.
+        is(
+            Facts { is_growing: true, forecast: Some(forecast(60, 120, 180)), ..released },
+            Kind::Leaving,
+            Tone::Info,
+            &reason,
+        );
+        let stalled = verdict(&Facts { stalled: [Some(0.6), None], ..released });
+        assert!(!stalled.reason.contains("near its limit") && stalled.kind == Kind::Stalled, "{stalled:?}");
+    }
+    // 75 % less 5 points: here elevated goes on.
+    let kind = |used| verdict(&Facts { level: Level::High, used: Some(used), ..well() }).kind;
+    let left = Levels::default().lines(Some(Bytes::mib(512)))[0].unwrap().leave;
+    assert_eq!(kind(left), Kind::NearLimit);
+    assert_eq!(kind(left.saturating_sub(Bytes::new(1))), Kind::Leaving);
+}
+
+fn amounts_of(mib: u64) -> Levels {
+    let [elevated, high, critical] = [mib, mib + 50, mib + 100].map(|mib| Threshold::Amount(Bytes::mib(mib)));
+    Levels::try_new(elevated, high, critical).unwrap()
+}
+
+#[test]
+fn a_level_in_bytes_says_nothing_of_a_limit() {
+    let above = Facts { level: Level::Elevated, levels: amounts_of(100), ..well() };
+    is(above, Kind::NearLimit, Tone::Watch, "23 % of 512 MiB used. The level begins at 100 MiB. 395 MiB are left.");
+    assert_eq!(verdict(&above).title, "Above its level: elevated");
+    let unlimited = Facts { level: Level::High, used: Some(Bytes::mib(160)), limit: None, available: None, ..above };
+    is(unlimited, Kind::NearLimit, Tone::Bad, "160 MiB used. The level begins at 150 MiB.");
+    assert_eq!(verdict(&unlimited).title, "Above its level: high");
+    let stalled = Facts { stalled: [Some(0.25), None], ..unlimited };
+    is(
+        stalled,
+        Kind::Stalled,
+        Tone::Bad,
+        "For 25 % of the last ten seconds tasks waited for memory, and use is above its level.",
+    );
+    assert!(!verdict(&stalled).next.contains("limit"));
+    let near = Facts { level: Level::High, used: Some(Bytes::mib(461)), ..well() };
+    assert_eq!(verdict(&near).title, "Near the limit: high");
+}
+
 /// Each line of the table at the top of the module, with all that comes after it true as well.
 #[test]
 fn the_order_is_that_of_the_table() {
@@ -159,9 +261,10 @@ fn the_order_is_that_of_the_table() {
         is_running: false,
         age: None,
         used: None,
-        limit: None,
+        limit: Some(Bytes::mib(320)),
         available: None,
         level: Level::High,
+        levels: Levels::default(),
         growth: Some(1e6),
         is_growing: true,
         forecast: None,
@@ -182,6 +285,7 @@ fn the_order_is_that_of_the_table() {
     next(&|facts| facts.is_running = true);
     next(&|facts| (facts.age, facts.used) = (Some(Duration::ZERO), Some(Bytes::mib(310))));
     next(&|facts| facts.stalled = [None; 2]);
+    next(&|facts| (facts.limit, facts.levels) = (None, amounts_of(350)));
     next(&|facts| facts.level = Level::Normal);
     next(&|facts| facts.is_growing = false);
     next(&|facts| facts.limit = Some(Bytes::mib(512)));
@@ -194,6 +298,7 @@ fn the_order_is_that_of_the_table() {
         Kind::NotEnoughData,
         Kind::Stalled,
         Kind::NearLimit,
+        Kind::Leaving,
         Kind::Growing,
         Kind::NotEnoughData,
         Kind::AllocatorHolds,
@@ -212,7 +317,8 @@ fn near_the_limit_the_next_step_is_one_that_can_be_taken() {
         (false, true, "the functions that hold the memory, in the last heap profile below"),
         (false, false, "which part grew: \"What changed\" below tells it. Heap profiles, which are off,"),
     ] {
-        let next = verdict(&Facts { level: Level::High, others_hold_most, heap_profiles, ..well() }).next;
+        let used = Some(Bytes::mib(461));
+        let next = verdict(&Facts { level: Level::High, used, others_hold_most, heap_profiles, ..well() }).next;
         assert!(next.contains(step), "{next}");
     }
 }
@@ -244,6 +350,7 @@ proptest! {
         [used, limit, available, allocated, held, usage, cache] in
             [amounts(), amounts(), amounts(), amounts(), amounts(), amounts(), amounts()],
         level in prop_oneof![Just(Level::Normal), Just(Level::Elevated), Just(Level::High), Just(Level::Critical)],
+        levels in prop_oneof![Just(Levels::default()), Just(amounts_of(100))],
         growth in numbers(),
         forecasts in proptest::option::of([times(), times(), times()]),
         warm_up_left in times(),
@@ -255,7 +362,7 @@ proptest! {
             forecast
         });
         let facts = Facts {
-            is_running, age, used, limit, available, level, growth, is_growing, forecast, warm_up_left, allocated, held,
+            is_running, age, used, limit, available, level, levels, growth, is_growing, forecast, warm_up_left, allocated, held,
             usage, cache, stalled, others_hold_most, heap_profiles,
         };
         let verdict = verdict(&facts);
@@ -265,6 +372,10 @@ proptest! {
         // Nothing is called well that is not known.
         if used.is_none() || limit.is_none() || age.is_none() || !is_running || level > Level::Normal {
             prop_assert!(!matches!(verdict.kind, Kind::Healthy | Kind::WarmingUp));
+        }
+        // Nor is there nothing to do where the limit is reached for certain.
+        if forecast.is_some() {
+            prop_assert!(!verdict.next.contains("Nothing to do"), "{:?}", verdict);
         }
     }
 }

@@ -24,6 +24,23 @@ pub(crate) fn page() -> Page {
     Page::builder(agent()).address((Ipv4Addr::LOCALHOST, 0)).start().unwrap()
 }
 
+/// The formats of `metrics` are those that are asked for, by one line of a list or by several.
+#[track_caller]
+pub(crate) fn metrics_have_both_formats(connection: &mut Connection, path: &str) {
+    let plain = "text/plain; version=0.0.4; charset=utf-8";
+    let open = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let accept = "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
+    for (lines, content_type) in [
+        (&["Host: localhost"][..], plain),
+        (&["Host: localhost", accept], open),
+        (&["Host: localhost", "Accept: text/plain;q=0.5", accept], open),
+    ] {
+        let answer = connection.ask("GET", path, lines);
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(content_type)), "{lines:?}");
+        assert_eq!(answer.text().ends_with("# EOF\n"), content_type == open);
+    }
+}
+
 /// What was answered.
 #[derive(Debug)]
 pub(crate) struct Answer {
