@@ -31,9 +31,12 @@ NO_JEMALLOC := target/portable/libjemalloc.a
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Where the demo's black box is: one that was killed is told of when it is started again.
+HIGHWATER_BLACK_BOX ?= target/demo-boxes/
 .PHONY: demo
 demo: ## Run the demo service at http://127.0.0.1:3000 (HOST, PORT); nothing else is needed
-	$(CARGO) run --release -p demo
+	mkdir -p target/demo-boxes
+	HIGHWATER_BLACK_BOX=$(HIGHWATER_BLACK_BOX) $(CARGO) run --release -p demo
 
 .PHONY: test
 test: peers ## Run all tests, against the real collector, Prometheus and Jaeger

@@ -97,7 +97,7 @@ fn race(racer: &Path, collector: &Lone, rate: &str, limit: u64, run: usize) -> E
             .variable("HIGHWATER_BLACK_BOX", folder.path().join("memory.box"))
             .variable("OTEL_EXPORTER_OTLP_ENDPOINT", collector.http())
             .variables(&[("OTEL_SERVICE_NAME", "race"), ("OTEL_RESOURCE_ATTRIBUTES", &resource)])
-            .variables(&[("OTEL_METRIC_EXPORT_INTERVAL", "500")])
+            .variable("HIGHWATER_PROFILE_DIR", folder.path().join("profiles"))
             .start()
     };
     let mut first = start("first", rate);

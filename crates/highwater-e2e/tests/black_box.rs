@@ -383,8 +383,35 @@ fn forked_workers_do_not_write_into_their_parent_s_box_and_their_exit_does_not_c
 }
 
 fn reap(folder: &Path, endpoint: &str) -> Process {
+    reaper(folder, endpoint).run()
+}
+
+fn reaper(folder: &Path, endpoint: &str) -> Program {
     let reaper = Program::at(&binary::of_named("highwater-cli", "highwater")).arg("reap").arg(folder);
-    reaper.args(["--otlp", endpoint]).run()
+    reaper.args(["--otlp", endpoint])
+}
+
+#[test]
+fn a_reaper_speaks_as_its_environment_says() {
+    let collector = Lone::started();
+    for (protocol, endpoint, compression) in [
+        ("grpc", collector.grpc(), "none"),
+        ("grpc", collector.grpc(), "gzip"),
+        ("http/protobuf", collector.http(), "gzip"),
+    ] {
+        let folder = Folder::temporary();
+        let path = folder.path().join("memory.box");
+        let process = silent(&path).start();
+        let run = holds(&path, has_samples(1))["run"].clone();
+        kill(process);
+        let variables = [("OTEL_EXPORTER_OTLP_PROTOCOL", protocol), ("OTEL_EXPORTER_OTLP_COMPRESSION", compression)];
+        let mut reaped = reaper(folder.path(), &endpoint).variables(&variables).run();
+        assert!(reaped.ended().unwrap().success(), "{protocol}, {compression}: {}", reaped.error());
+        let record = wait::until("the end arrives", || {
+            collector.records().into_iter().find(|record| record.attribute("log.record.uid") == run)
+        });
+        assert_eq!(record.name(), ENDED);
+    }
 }
 
 #[test]

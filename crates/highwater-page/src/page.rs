@@ -10,12 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use highwater::__page::{PageAddress, PageToken, page_hosts, page_url};
+use highwater::__page::{PageAddress, PageToken, has_log, page_hosts, page_url};
 use highwater::{Agent, Observer, Severity};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
-use tracing_core::dispatcher;
-use tracing_core::subscriber::NoSubscriber;
 
 use crate::gate::Gate;
 use crate::keeper::{Keeper, LOOK};
@@ -101,11 +99,6 @@ impl Drop for Page {
         // An error is that it has ended.
         let _ = running.ended.into_inner().unwrap_or_else(PoisonError::into_inner).recv_timeout(END);
     }
-}
-
-/// Whether this thread has a log, as the agent finds out before it speaks: where there is none, it speaks on standard error.
-fn has_log() -> bool {
-    dispatcher::get_default(|log| !log.is::<NoSubscriber>())
 }
 
 fn url(address: SocketAddr) -> String {

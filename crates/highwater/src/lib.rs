@@ -153,6 +153,7 @@ pub use status::{Cost, OpenEpisode, Status};
 pub mod __page {
     pub const VERSION: &str = env!("CARGO_PKG_VERSION");
     pub use crate::config::{Page, PageAddress, PageToken, page_hosts, page_url};
+    pub use crate::voice::has_log;
 }
 
 /// What the macro needs, and nobody else.

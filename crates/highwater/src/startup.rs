@@ -3,7 +3,7 @@
 use std::fmt;
 
 use highwater_model::{Bytes, Level, Levels, Limit, LimitSource, Rules, Sample};
-use highwater_sources::{AllocatorKind, Availability, Reason, Source};
+use highwater_sources::{AllocatorKind, Availability, Reason, Source, jemalloc};
 
 use crate::config::{Config, Exporter, Protocol, level_variable};
 use crate::delivery::Target;
@@ -15,7 +15,13 @@ use crate::signal::Signal;
 pub(crate) const NOTHING_TO_PURGE: &str = "HIGHWATER_PURGE has no effect: jemalloc does not serve the program; \
      `highwater::jemalloc!();` in the binary's main.rs, with feature `jemalloc`, installs it";
 
-/// Says what the agent found: one line, which it returns, and one more where jemalloc is linked in vain.
+/// Said where what jemalloc counts as resident can be a quarter more than the kernel holds.
+const OBLIVIOUS: &str = "jemalloc runs with cache_oblivious:true: what it holds can be told a quarter too high; \
+     `highwater::jemalloc!();` in place of the line that installs it turns that off, and so does \
+     _RJEM_MALLOC_CONF=cache_oblivious:false in the environment";
+
+/// Says what the agent found: one line, which it returns, and one more where jemalloc is linked in vain, or set so that its
+/// numbers are worth less.
 pub(crate) fn say(
     words: &Queue,
     sample: &Sample,
@@ -34,6 +40,8 @@ pub(crate) fn say(
         let text = "jemalloc is linked, but the program allocates elsewhere: its numbers would be false and are absent; \
                     `highwater::jemalloc!();` in the binary's main.rs installs it";
         words.say(Severity::Warn, text.to_owned());
+    } else if jemalloc::settings().cache_oblivious == Some(true) {
+        words.say(Severity::Info, OBLIVIOUS.to_owned());
     }
     line
 }

@@ -23,9 +23,11 @@ pub(crate) fn say(severity: Severity, text: &str) {
 
 /// Whether this thread has a log to speak to. Not whether one `has_been_set`, as tracing asks: it says so of a log for one
 /// other thread too, or for a piece of work, and the words would go nowhere.
-#[cfg(feature = "tracing")]
-fn has_log() -> bool {
-    tracing::dispatcher::get_default(|log| !log.is::<tracing::subscriber::NoSubscriber>())
+pub fn has_log() -> bool {
+    #[cfg(feature = "tracing")]
+    return tracing::dispatcher::get_default(|log| !log.is::<tracing::subscriber::NoSubscriber>());
+    #[cfg(not(feature = "tracing"))]
+    false
 }
 
 /// Does `work` without a word of it in the service's log, which may hang, whatever the libraries that it calls have to

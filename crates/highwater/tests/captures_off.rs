@@ -47,6 +47,15 @@ fn it_is_said_that_profiles_show_nothing_while_jemalloc_does_not_sample() {
 }
 
 #[test]
+fn it_is_said_which_settings_of_jemalloc_make_its_numbers_and_profiles_worth_less() {
+    let (_, error) = child("prof:true,lg_prof_sample:30");
+    assert!(error.contains("heap profiles show little: jemalloc samples one in 1GiB (lg_prof_sample"), "{error}");
+    assert!(error.contains("jemalloc runs with cache_oblivious:true: "), "{error}");
+    let (_, error) = child("prof:true,lg_prof_sample:21,cache_oblivious:false");
+    assert!(!error.contains("show little") && !error.contains("oblivious"), "{error}");
+}
+
+#[test]
 #[ignore = "the other test starts it, and reads what it says"]
 fn a_child_that_asks_for_one() {
     let agent = highwater::start();

@@ -78,8 +78,17 @@ impl Taker {
 
     /// What is to be said at the start.
     pub(crate) fn findings(&self) -> Vec<String> {
-        let inactive = (jemalloc::settings().sampling == Some(false)).then(|| INACTIVE.to_owned());
-        inactive.into_iter().collect()
+        /// Four times the macro's.
+        const RARE: Bytes = Bytes::mib(8);
+        let settings = jemalloc::settings();
+        let inactive = (settings.sampling == Some(false)).then(|| INACTIVE.to_owned());
+        let interval = settings.sample_interval.map(Bytes::new).filter(|interval| *interval > RARE);
+        let rare = interval.map(|interval| {
+            format!(
+                "heap profiles show little: jemalloc samples one in {interval} (lg_prof_sample in its settings; 21 is one in 2MiB)"
+            )
+        });
+        inactive.into_iter().chain(rare).collect()
     }
 
     /// Opens the folder, where there is one: what it holds comes by the way that is returned, since a disk may hang.
