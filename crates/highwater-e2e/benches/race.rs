@@ -1,7 +1,8 @@
 //! The race to the limit: what a process that the kernel kills has told before, and what its black box tells after.
 //!
 //! `make race`. A program that allocates and touches memory at a given rate runs in a memory cgroup of the real kernel
-//! until it is killed, beside the real collector on the same processors. Then it is started again. For each rate and limit:
+//! until it is killed, with a black box and a folder for profiles, beside the real collector on the same processors. Then it is
+//! started again. For each rate and limit:
 //! in how many of the runs the event of the episode, and a heap profile with the guilty function, had reached the collector
 //! before the kill, and in how many the next start told of the kill. Each row is printed as soon as it stands; what a run
 //! lost, and why as far as the agent has said it, goes to standard error.

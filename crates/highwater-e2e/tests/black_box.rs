@@ -260,6 +260,27 @@ fn in_a_folder_each_process_has_a_box_and_a_start_tells_only_of_its_own_service(
 }
 
 #[test]
+fn services_that_start_at_the_same_time_in_one_folder_each_tell_of_their_own() {
+    let folder = Folder::temporary();
+    let path = PathBuf::from(format!("{}/", folder.path().display()));
+    let start = || ["one", "other"].map(|name| silent(&path).variable("OTEL_SERVICE_NAME", name).start());
+    let has_boxes = || {
+        wait::until("each has its box", || {
+            let boxes = files(folder.path()).into_iter().filter_map(|file| read(&file).ok());
+            (boxes.filter(|left| left["in_use"] == true && has_samples(1)(left)).count() == 2).then_some(())
+        });
+    };
+    let mut running = start();
+    for _ in 0..5 {
+        has_boxes();
+        running.map(kill);
+        running = start();
+        running.iter().for_each(|process| says(process, "the previous run was killed"));
+    }
+    running.map(ends_well);
+}
+
+#[test]
 fn a_box_that_is_cut_or_removed_while_it_is_written_begins_anew() {
     let folder = Folder::temporary();
     let path = folder.path().join("memory.box");

@@ -255,7 +255,13 @@ impl<R: Read + Seek> Analysis<R> {
                 index,
                 *address,
                 named.mapping_index(*address),
-                named.numbers.get(index).copied().unwrap_or_default(),
+                // Of a kind alone there is no function.
+                named
+                    .numbers
+                    .get(index)
+                    .copied()
+                    .filter(|number| named.names.get(*number).is_some())
+                    .unwrap_or_default(),
             )?;
         }
         dump.seek(SeekFrom::Start(0))?;

@@ -6,7 +6,7 @@ use crate::frames::Kind;
 
 /// A longer name is cut: a generic one can have thousands of characters, and nobody reads on.
 pub const LONGEST_NAME: usize = 256;
-/// All names together; what comes later stays without one.
+/// All names together; of what comes later only the kind is kept.
 pub(crate) const MOST_TEXT: usize = 768 << 10;
 /// The longest that a name may be before it is made readable.
 pub(crate) const LONGEST_SYMBOL: usize = 16 << 10;
@@ -17,6 +17,8 @@ pub(crate) struct Names {
     text: String,
     /// Where each ends, and what kind of function it is of.
     all: Vec<(u32, Kind)>,
+    /// Those without a text, for which there was no room: one of a kind, after all others.
+    nameless: Vec<(Kind, Number)>,
 }
 
 /// The number of a name. 0 is none.
@@ -26,19 +28,34 @@ impl Names {
     /// With room for so many, or for all that there may be, so that the text never moves to a larger place.
     pub(crate) fn with_room(most: usize) -> Self {
         let text = String::with_capacity(most.saturating_mul(LONGEST_NAME).min(MOST_TEXT));
-        Self { text, all: Vec::new() }
+        Self { text, ..Self::default() }
     }
 
-    /// Takes a symbol in; 0 where there is no room for it.
+    /// Takes a symbol in. Where there is no room for it, only its kind: the site of a stack is to be the same without its name.
     pub(crate) fn add(&mut self, symbol: &[u8], kind: impl Fn(&str) -> Kind) -> Number {
-        if symbol.is_empty() || self.text.len().saturating_add(LONGEST_NAME) > MOST_TEXT {
+        if symbol.is_empty() {
             return 0;
         }
         let symbol = String::from_utf8_lossy(symbol);
+        if self.text.len().saturating_add(LONGEST_NAME) > MOST_TEXT {
+            let mut name = String::with_capacity(LONGEST_NAME);
+            write_readable(&mut name, &symbol);
+            let kind = kind(&name);
+            let known = self.nameless.iter().find(|(known, _)| *known == kind).map(|(_, number)| *number);
+            return known.unwrap_or_else(|| {
+                let number = self.push(kind);
+                self.nameless.push((kind, number));
+                number
+            });
+        }
         let begin = self.text.len();
-        // Ends with an error where the name is cut, which is meant.
-        let _ = write!(Cut { text: &mut self.text, begin }, "{:#}", rustc_demangle::demangle(without_version(&symbol)));
+        write_readable(&mut self.text, &symbol);
         let kind = kind(self.text.get(begin..).unwrap_or_default());
+        self.push(kind)
+    }
+
+    /// What was written since the last one.
+    fn push(&mut self, kind: Kind) -> Number {
         self.all.push((u32::try_from(self.text.len()).unwrap_or(u32::MAX), kind));
         u32::try_from(self.all.len()).unwrap_or_default()
     }
@@ -47,7 +64,8 @@ impl Names {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
         let end = self.all.get(index)?.0;
         let begin = index.checked_sub(1).and_then(|before| self.all.get(before)).map_or(0, |(end, _)| *end);
-        self.text.get(usize::try_from(begin).ok()?..usize::try_from(end).ok()?)
+        let name = self.text.get(usize::try_from(begin).ok()?..usize::try_from(end).ok()?);
+        name.filter(|name| !name.is_empty())
     }
 
     pub(crate) fn kind(&self, number: Number) -> Option<Kind> {
@@ -63,6 +81,13 @@ impl Names {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         (1..).map_while(|number| self.get(number))
     }
+}
+
+/// Adds a symbol as people write it, cut at the longest name.
+fn write_readable(text: &mut String, symbol: &str) {
+    let begin = text.len();
+    // Ends with an error where the name is cut, which is meant.
+    let _ = write!(Cut { text, begin }, "{:#}", rustc_demangle::demangle(without_version(symbol)));
 }
 
 /// A symbol as people write it, cut at the longest name.
@@ -135,6 +160,21 @@ mod tests {
     }
 
     #[test]
+    fn where_there_is_no_room_for_a_name_its_kind_is_kept() {
+        let mut names = Names::default();
+        let kind = |name: &str| if name.starts_with("je_") { Kind::Allocator } else { Kind::Own };
+        let whole = (0..MOST_TEXT / LONGEST_NAME).filter(|_| {
+            let number = names.add("x".repeat(LONGEST_NAME).as_bytes(), kind);
+            names.get(number).is_some()
+        });
+        assert_eq!(whole.count(), MOST_TEXT / LONGEST_NAME);
+        let [one, other, own] = ["je_malloc", "je_calloc", "late"].map(|name| names.add(name.as_bytes(), kind));
+        assert_eq!((one, names.get(one), names.kind(one)), (other, None, Some(Kind::Allocator)));
+        assert_eq!((names.get(own), names.kind(own)), (None, Some(Kind::Own)));
+        assert_eq!(names.iter().count(), MOST_TEXT / LONGEST_NAME);
+    }
+
+    #[test]
     fn a_long_name_is_cut_between_characters() {
         assert_eq!(named(&"x".repeat(4000)), "x".repeat(LONGEST_NAME));
         assert_eq!(named(&format!("x{}", "é".repeat(200))), format!("x{}", "é".repeat((LONGEST_NAME - 1) / 2)));
@@ -154,7 +194,11 @@ mod tests {
     fn all_names_together_are_bounded() {
         let mut names = Names::default();
         let long = "x".repeat(300);
-        let added = (0..10_000).filter(|_| names.add(long.as_bytes(), |_| Kind::Own) > 0).count();
+        let has_room = |names: &mut Names| {
+            let number = names.add(long.as_bytes(), |_| Kind::Own);
+            names.get(number).is_some()
+        };
+        let added = (0..10_000).filter(|_| has_room(&mut names)).count();
         assert_eq!(added, MOST_TEXT / LONGEST_NAME);
         assert!(names.text.len() <= MOST_TEXT);
         assert_eq!((names.get(0), names.get(added as u32).map(str::len), names.get(u32::MAX)), (None, Some(256), None));

@@ -40,7 +40,8 @@
 //! SDK's own thread, from the latest sample. Where there is an action or a purge, *highwater-act* runs it; with
 //! [`record`](Builder::record) *highwater-write* writes each sample to a file, with [`black_box`](Builder::black_box)
 //! *highwater-box* into one that the next start reads. Where jemalloc samples the program, *highwater-capture* takes heap
-//! profiles. With OTLP by gRPC *highwater-grpc* has the connection.
+//! profiles, and with [`profile_folder`](Builder::profile_folder) *highwater-files* writes them. With OTLP by gRPC
+//! *highwater-grpc* has the connection.
 //!
 //! # Features
 //!

@@ -488,7 +488,7 @@ pub(crate) static METRICS: &[Metric] = &[
         name: "highwater.capture.refusals",
         kind: Kind::Counter,
         unit: "{refusal}",
-        description: "Heap profiles that were refused or failed, by the reason",
+        description: "Heap profiles that were refused or failed, and files of them that could not be written, by the reason",
         set: Set::All,
         read: Read::Points(|reading, observe| {
             let Some(captures) = reading.snapshot.captures else { return };
