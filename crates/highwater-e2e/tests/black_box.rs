@@ -273,11 +273,11 @@ fn services_that_start_at_the_same_time_in_one_folder_each_tell_of_their_own() {
     let mut running = start();
     for _ in 0..5 {
         has_boxes();
-        running.map(kill);
+        running.into_iter().for_each(kill);
         running = start();
         running.iter().for_each(|process| says(process, "the previous run was killed"));
     }
-    running.map(ends_well);
+    running.into_iter().for_each(|process| drop(ends_well(process)));
 }
 
 #[test]
