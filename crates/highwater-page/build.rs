@@ -50,7 +50,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     for file in files {
         let Some(content_type) = content_type(&file) else { continue };
         let name = file.file_name().and_then(|name| name.to_str()).ok_or("an asset's name is not Unicode")?;
-        println!("cargo::rerun-if-changed={}", file.display());
         let plain = fs::read(&file)?;
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         gzip.write_all(&plain)?;
@@ -72,8 +71,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The parts as one script, which leaves nothing of its own among the names that every script of a document shares.
 fn joined(folder: &Path) -> Result<String, Box<dyn Error>> {
-    if fs::read_dir(folder)?.count() != PARTS.len() {
-        return Err(format!("{} has other files than {PARTS:?}", folder.display()).into());
+    let is_script = |entry: &fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "js");
+    if fs::read_dir(folder)?.filter_map(Result::ok).filter(is_script).count() != PARTS.len() {
+        return Err(format!("{} has other scripts than {PARTS:?}", folder.display()).into());
     }
     let mut script = String::from("\"use strict\";\n(() => {\n\n");
     for part in PARTS {

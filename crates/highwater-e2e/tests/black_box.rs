@@ -12,12 +12,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use highwater_e2e::cgroup::Cgroup;
 use highwater_e2e::disk::Disk;
 use highwater_e2e::folder::Folder;
 use highwater_e2e::peers::{Lone, Peers, Record};
 use highwater_e2e::process::{Process, Program};
+use highwater_e2e::wait::Stopwatch;
 use highwater_e2e::{MIB, binary, not_shown, wait};
 use serde_json::Value;
 
@@ -335,6 +337,14 @@ fn on_a_full_or_read_only_disk_the_host_goes_on_and_so_does_the_box_once_there_i
     ends_well(process);
 }
 
+/// Whether a thread of that name waits so that no signal wakes it.
+fn waits_for_a_disk(process: u32, name: &str) -> bool {
+    fs::read_dir(format!("/proc/{process}/task")).unwrap().any(|task| {
+        let stat = fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default();
+        stat.contains(&format!("({name}) D "))
+    })
+}
+
 #[test]
 fn a_disk_that_hangs_holds_up_neither_what_is_told_nor_a_panic_that_is_caught_nor_the_end() {
     let test = "a_disk_that_hangs_holds_up_neither_what_is_told_nor_a_panic_that_is_caught_nor_the_end";
@@ -345,7 +355,13 @@ fn a_disk_that_hangs_holds_up_neither_what_is_told_nor_a_panic_that_is_caught_no
     let frozen = disk.freeze();
     process.tell("take 100");
     says(&process, "memory is elevated");
-    says(&process, "the black box lags");
+    let mut clock = Stopwatch::start();
+    wait::until("the box's thread waits for the disk, and has for half a second", || {
+        if !waits_for_a_disk(process.id(), "highwater-box") {
+            clock = Stopwatch::start();
+        }
+        (clock.elapsed() > Duration::from_millis(500)).then_some(())
+    });
     process.tell("stumble");
     wait::until("it has stumbled and goes on", || process.output().contains("stumbled").then_some(()));
     process.close_input();

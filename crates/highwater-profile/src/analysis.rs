@@ -418,7 +418,9 @@ impl Named {
     fn has_names(&self, mapping: &Mapping) -> bool {
         let begin = self.addresses.partition_point(|address| *address < mapping.start());
         let end = self.addresses.partition_point(|address| *address < mapping.end());
-        self.numbers.get(begin..end).is_some_and(|numbers| numbers.iter().any(|number| *number > 0))
+        self.numbers
+            .get(begin..end)
+            .is_some_and(|numbers| numbers.iter().any(|number| self.names.get(*number).is_some()))
     }
 
     /// Function, mapping and address.

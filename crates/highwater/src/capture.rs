@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use highwater_model::{Bytes, Captures, Level, Refusal, Sample, SinceStart, Transition, Trigger};
 use highwater_sources::{Options, Sources, jemalloc};
@@ -203,8 +203,8 @@ pub(crate) enum Told {
 struct Opened {
     /// What would keep a file from being written.
     trouble: Option<String>,
-    /// How long ago captures were taken that files tell of.
-    ages: Vec<Duration>,
+    /// When captures were taken that files tell of.
+    earlier: Vec<SystemTime>,
 }
 
 /// One capture that is to be taken.
@@ -241,6 +241,7 @@ pub(crate) struct Capturer {
     /// Until it has come.
     opened: Option<Receiver<Opened>>,
     desk: Desk,
+    clock: Clock,
     captures: Captures,
     /// The size of the last dump.
     dump: Bytes,
@@ -262,9 +263,9 @@ impl Capturer {
     }
 
     fn learn(&mut self, opened: Option<Opened>) -> Option<Told> {
-        let Opened { trouble, ages } = opened?;
+        let Opened { trouble, earlier } = opened?;
         self.opened = None;
-        self.remember(ages.into_iter());
+        self.remember(&earlier);
         trouble.map(Told::Said)
     }
 
@@ -353,9 +354,10 @@ impl Capturer {
         self.dump.max(Bytes::new(samples.unwrap_or_default().saturating_mul(STACK)))
     }
 
-    /// Counts captures of earlier runs, by how long ago they were.
-    pub(crate) fn remember(&mut self, ages: impl Iterator<Item = Duration>) {
-        ages.for_each(|ago| self.captures.remember(ago));
+    /// Counts captures of earlier runs, by how long before the start of this one they were, however late they are heard of.
+    pub(crate) fn remember(&mut self, at: &[SystemTime]) {
+        let start = self.clock.wall(SinceStart::default());
+        at.iter().filter_map(|at| start.duration_since(*at).ok()).for_each(|ago| self.captures.remember(ago));
     }
 
     pub(crate) fn counts(&self) -> CaptureCounts {
@@ -468,7 +470,7 @@ pub(crate) fn spawn(
     let (orders, taken) = sync_channel::<Order>(ORDERS);
     let (tell, outcomes) = sync_channel(OUTCOMES);
     let (desk, ask) = Desk::open(config.profile_signal)?;
-    let opened = taker.begin(done.another())?;
+    let (opened, clock) = (taker.begin(done.another())?, shared.clock);
     let shared = Arc::clone(shared);
     thread::Builder::new().name("highwater-capture".to_owned()).spawn(move || {
         stack::touch::<{ stack::SHALLOW }>();
@@ -490,6 +492,7 @@ pub(crate) fn spawn(
         outcomes,
         opened,
         desk,
+        clock,
         captures: Captures::default(),
         dump: Bytes::ZERO,
         interval: jemalloc::settings().sample_interval,

@@ -229,7 +229,7 @@ impl Watch {
     /// Counts captures of earlier runs.
     fn remember_captures(&mut self, captures: &[SystemTime]) {
         if let Some(capturer) = &mut self.capturer {
-            capturer.remember(captures.iter().filter_map(|at| Clock::date().duration_since(*at).ok()));
+            capturer.remember(captures);
         }
     }
 

@@ -111,17 +111,22 @@ fn an_episode_a_request_and_the_end_are_captured_each_with_the_place_that_holds_
     std::fs::rename(folder.path().join("kept"), &profiles).unwrap();
 
     drop((of_calm, held));
-    // Also while others are asked for, which would be in its way.
-    let asking: Vec<_> = (0..3)
-        .map(|_| {
-            std::thread::spawn({
-                let agent = agent.clone();
-                move || agent.capture(PATIENCE)
-            })
-        })
-        .collect();
+    // Also while others are asked for, which would be in its way: from when one of them was taken.
+    let ask = |agent: Agent| loop {
+        match agent.capture(PATIENCE) {
+            Err(CaptureError::Refused { reason: Refusal::Busy, .. }) => std::thread::yield_now(),
+            Err(CaptureError::Ended) => return 0,
+            Ok(_) => return 1,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let asking = [(); 3].map(|()| {
+        let agent = agent.clone();
+        std::thread::spawn(move || ask(agent))
+    });
+    assert_eq!(next_capture(&events).1.trigger, Trigger::Request);
     assert!(agent.shutdown(PATIENCE));
-    let more = asking.into_iter().filter_map(|asking| asking.join().unwrap().ok()).count();
+    let more: usize = asking.into_iter().map(|asking| asking.join().unwrap()).sum();
     let last = events.try_iter().filter_map(|event| match event.what() {
         What::CaptureWritten(capture) => Some(Capture::clone(capture)),
         _ => None,

@@ -149,10 +149,15 @@ pub(super) fn in_folder(folder: &Path, is_ours: impl Fn(&BlackBox) -> bool) -> i
     let mut paths: Vec<_> =
         fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).filter(is_named).collect();
     paths.sort_by_cached_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok());
+    let root = Path::new("/");
+    let (boot, start_of) = (boot_id(root), |process| start_time_of(root, process));
     let (mut ours, mut dead, mut gone) = (Vec::new(), 0_usize, 0_usize);
     for path in paths.into_iter().rev() {
         let is_ours = match look(&path) {
-            Ok(Some(black_box)) => is_ours(&black_box),
+            Ok(Some(black_box)) if is_ours(&black_box) => true,
+            // On a file system without locks.
+            Ok(Some(black_box)) if seems_in_use(&black_box, Clock::date(), boot.as_deref(), start_of) => continue,
+            Ok(Some(_)) => false,
             Err(ReadError::Version(_) | ReadError::Spoilt) => false,
             // In use, no box at all, or it is not known what it is.
             Ok(None) | Err(ReadError::NotABox | ReadError::System(_)) => continue,

@@ -161,7 +161,7 @@ impl Writer {
     /// Removes the boxes whose event has arrived.
     fn remove_told(&mut self) {
         while let Some(at) = self.left.iter().position(|(_, run)| run.receipt().is_delivered()) {
-            self.left.swap_remove(at).0.remove();
+            marks::with_disk(self.clock, || self.left.swap_remove(at).0.remove());
         }
     }
 
@@ -226,15 +226,12 @@ impl Writer {
         }
     }
 
-    /// Over the older of two.
+    /// What is known now, as the next state.
     fn write_state(&mut self, mut state: State) -> Result<(), Trouble> {
         let file = self.open()?;
         state.sequence = self.state.sequence.saturating_add(1);
         state.at = Some(Clock::date());
-        let place = format::STATE.get(usize::from(state.sequence & 1 != 0)).copied().unwrap_or(format::HEADER);
-        let mut block = [0; 1024];
-        state.encode(&mut block);
-        write(&file, place, &block)?;
+        write_state(&file, &state)?;
         self.state = state;
         Ok(())
     }
@@ -291,11 +288,8 @@ impl Writer {
             return Ok(file);
         }
         self.next_look = now.after(LOOK);
-        let is_there = match platform::stands_at(&file, &self.own) {
-            Ok(is_there) => is_there,
-            // A path that cannot be seen any more, by a user with fewer rights, say: the box may be there, and is written.
-            Err(_) => return Ok(file),
-        };
+        // A path that cannot be seen any more, by a user with fewer rights, say: the box may be there, and is written.
+        let is_there = platform::stands_at(&file, &self.own).unwrap_or(true);
         if is_there && file.metadata()?.len() >= format::SIZE {
             return Ok(file);
         }
@@ -303,9 +297,9 @@ impl Writer {
         let gone = format!("the black box {path} was removed, replaced or cut: it begins anew");
         if is_there {
             // In its place, so that its lock and what is left of it stay.
-            platform::allocate(&file, format::SIZE)?;
             platform::write_at(&file, &self.first_block(), format::HEADER.at)?;
-            self.start_over();
+            platform::allocate(&file, format::SIZE)?;
+            self.write_all_again();
             self.say(Severity::Warn, gone);
             return Ok(file);
         }
@@ -313,9 +307,12 @@ impl Writer {
             // Under another name, or seen from another root. Where no other can be made, it is better than none.
             let made = self.make();
             return match made {
-                Ok(_) => {
+                Ok(new) => {
                     self.say(Severity::Warn, gone);
-                    made
+                    // The run goes on in the other one: of this nothing is to be told.
+                    let closed = State { closed: true, sequence: u64::MAX, ..self.state.clone() };
+                    let _ = write_state(&file, &closed);
+                    Ok(new)
                 }
                 Err(_) => Ok(file),
             };
@@ -337,8 +334,9 @@ impl Writer {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(Trouble::InUse),
             made => Arc::new(made?),
         };
-        self.start_over();
+        self.rings = [(0, SinceStart::default()); 3];
         self.state.sequence = 0;
+        self.write_all_again();
         marks::go_to(Some(&file), self.clock);
         self.open = Some(Arc::clone(&file));
         self.next_look = self.clock.now().after(LOOK);
@@ -351,9 +349,9 @@ impl Writer {
         block
     }
 
-    /// All is to be written again.
-    fn start_over(&mut self) {
-        self.rings = [(0, SinceStart::default()); 3];
+    /// With the next sample, not only what has changed.
+    fn write_all_again(&mut self) {
+        self.rings.iter_mut().for_each(|(_, due)| *due = SinceStart::default());
         self.has_new_sites = self.latest_sites.is_some();
         self.next_drift = SinceStart::default();
     }
@@ -450,6 +448,14 @@ fn text<'a>(header: &'a Header, name: &str) -> Option<&'a str> {
         Value::Text(text) if key == name => Some(text.as_str()),
         _ => None,
     })
+}
+
+/// Over the older of two.
+fn write_state(file: &File, state: &State) -> Result<(), Trouble> {
+    let place = format::STATE.get(usize::from(state.sequence & 1 != 0)).copied().unwrap_or(format::HEADER);
+    let mut block = [0; 1024];
+    state.encode(&mut block);
+    write(file, place, &block)
 }
 
 fn write(file: &File, place: Place, block: &[u8]) -> Result<(), Trouble> {

@@ -14,14 +14,11 @@ use highwater_profile::Analysis;
 
 use super::Opened;
 use super::folder::{Folder, Stored};
-use crate::clock::Clock;
 use crate::finished::Running;
 use crate::stack;
 
 /// For a file, before what it says is told without it.
-const SOON: Duration = Duration::from_millis(500);
-/// For the last one.
-const AT_END: Duration = Duration::from_secs(4);
+const SOON: Duration = Duration::from_secs(2);
 
 /// The way to the thread. It ends once this is dropped.
 #[derive(Debug)]
@@ -50,7 +47,7 @@ impl Filing {
         let path = folder.path().to_owned();
         thread::Builder::new().name("highwater-files".to_owned()).spawn(move || {
             stack::touch::<{ stack::SHALLOW }>();
-            let _ = say.try_send(Opened { trouble: folder.trouble(), ages: folder.ages(Clock::date()) });
+            let _ = say.try_send(Opened { trouble: folder.trouble(), earlier: folder.begun() });
             while let Ok(Job { mut profile, name, at_end, reply }) = taken.recv() {
                 let mut write = || folder.write(&name, at_end, |out| profile.write_pprof(out, name.time).map(drop));
                 let written = catch_unwind(AssertUnwindSafe(&mut write));
@@ -63,21 +60,21 @@ impl Filing {
         Ok((Self { folder: path, jobs, late: None }, opened))
     }
 
-    /// Writes a profile, and waits for that, and not long.
+    /// Writes a profile, and waits for that, and not long. The last one is written after one that is late: the thread ends after
+    /// it.
     pub(super) fn write(&mut self, profile: Analysis<File>, name: Stored, at_end: bool) -> Filed {
-        if self.late.as_ref().is_some_and(|late| late.try_recv() == Err(TryRecvError::Empty)) {
+        if !at_end && self.late.as_ref().is_some_and(|late| late.try_recv() == Err(TryRecvError::Empty)) {
             return Err(format!("{}: the disk has not taken the one before", self.folder.display()));
         }
         self.late = None;
         let path = self.folder.join(name.to_string());
         let (reply, filed) = sync_channel(1);
-        let patience = if at_end { AT_END } else { SOON };
         let sent = self.jobs.try_send(Job { profile, name, at_end, reply });
-        match sent.map(|()| filed.recv_timeout(patience)) {
+        match sent.map(|()| filed.recv_timeout(SOON)) {
             Ok(Ok(written)) => written,
             Ok(Err(RecvTimeoutError::Timeout)) => {
                 self.late = Some(filed);
-                let patience = humantime::format_duration(patience);
+                let patience = humantime::format_duration(SOON);
                 Err(format!("{}: the disk takes longer than {patience}, and is not waited for", path.display()))
             }
             Ok(Err(RecvTimeoutError::Disconnected)) | Err(_) => {

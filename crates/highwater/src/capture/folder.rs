@@ -65,13 +65,12 @@ impl Folder {
         Some(format!("heap profiles cannot be written to {}: {error} (HIGHWATER_PROFILE_DIR)", self.path.display()))
     }
 
-    /// How long ago the captures were begun whose files are here, whole or not: one that was not finished may have ended the
-    /// process. What was asked for, and what was taken at the end, has no episode and does not count.
-    pub(super) fn ages(&self, now: SystemTime) -> Vec<Duration> {
+    /// When the captures were begun whose files are here, whole or not: one that was not finished may have ended the process.
+    /// What was asked for, and what was taken at the end, has no episode and does not count.
+    pub(super) fn begun(&self) -> Vec<SystemTime> {
         let whole = self.files().into_iter().map(|(_, stored, _)| stored);
         let begun = self.unfinished().into_iter().map(|(_, stored)| stored);
-        let of_episodes = whole.chain(begun).filter(|stored| stored.episode.is_some());
-        of_episodes.filter_map(|stored| now.duration_since(stored.time).ok()).collect()
+        whole.chain(begun).filter(|stored| stored.episode.is_some()).map(|stored| stored.time).collect()
     }
 
     /// Writes one file whole, and makes room after that. The last one of the process is written whatever the disk has left.
