@@ -193,6 +193,13 @@ impl History {
         self.fine.back()
     }
 
+    /// The most that was used by the last rows, over up to `time`.
+    pub(crate) fn highest_used(&self, time: Duration) -> Option<Bytes> {
+        let last = self.last()?;
+        let recent = self.fine.iter().rev().take_while(|row| last.at().saturating_sub(row.at()) < time);
+        recent.filter_map(|row| row.amounts.first().copied().and_then(Amount::get)).max().map(Bytes::new)
+    }
+
     /// The mean of the last rows' stalls, of some and of all tasks, over up to `time`.
     pub(crate) fn stalls(&self, time: Duration) -> [Option<f64>; 2] {
         let Some(last) = self.last() else { return [None; 2] };

@@ -11,6 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -20,6 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use crate::body::Body;
 use crate::gate::Gate;
@@ -41,6 +43,8 @@ const ATTEMPTS: u32 = 1024;
 const REQUESTS: u32 = 256;
 /// For the head of a request, and between two requests of a connection.
 const HEAD: Duration = Duration::from_secs(10);
+/// The same where there is little room.
+const ASKS_BY: Duration = Duration::from_secs(1);
 /// The size of a head; cookies of other servers on the same host come with it.
 const HEAD_BYTES: usize = 16 << 10;
 const MOST_HEADERS: usize = 64;
@@ -116,7 +120,7 @@ fn is_of_one(error: &io::Error) -> bool {
 async fn connection(stream: TcpStream, server: Arc<Server>, permit: OwnedSemaphorePermit) {
     // Messages are small, and each is news.
     let _ = stream.set_nodelay(true);
-    let due = Due::default();
+    let (due, since) = (Due::default(), Instant::now());
     let serve = service_fn(|request| server.answer(request, &due));
     let mut protocol = http1::Builder::new();
     protocol.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES).max_headers(MOST_HEADERS);
@@ -125,9 +129,12 @@ async fn connection(stream: TcpStream, server: Arc<Server>, permit: OwnedSemapho
     let end = poll_fn(|context| {
         while crowded.as_mut().poll(context).is_ready() {
             crowded.set(server.crowded.notified());
-            // At once, or after the answer that it is given now. What was not asked for anything yet may be about to.
+            // At once, or after the answer that it is given now.
             if due.is_set() {
                 connection.as_mut().graceful_shutdown();
+            } else if since.elapsed() >= ASKS_BY {
+                // What was not asked for anything yet may be about to, but not for long.
+                return Poll::Ready(Ok(()));
             }
         }
         connection.as_mut().poll(context)

@@ -10,8 +10,8 @@ use crate::history::History;
 use crate::json::Json;
 use crate::verdict::{Facts, verdict};
 
-/// Over which the stalls of a verdict are.
-const STALLS: Duration = Duration::from_secs(10);
+/// Over which a verdict looks back.
+const LATELY: Duration = Duration::from_secs(10);
 
 /// What else is shown, and does not change while the page runs.
 #[derive(Debug)]
@@ -139,6 +139,7 @@ fn facts(is_running: bool, status: &Status, history: &History) -> Facts {
         is_running,
         age: status.age,
         used: sample.used,
+        used_lately: history.highest_used(LATELY),
         limit: sample.limit.map(|limit| limit.bytes),
         available: sample.available(),
         level: status.level,
@@ -151,7 +152,7 @@ fn facts(is_running: bool, status: &Status, history: &History) -> Facts {
         held,
         usage: cgroup.and_then(|cgroup| cgroup.usage),
         cache: cgroup.and_then(|cgroup| Some(cgroup.file_active?.saturating_add(cgroup.file_inactive?))),
-        stalled: history.stalls(STALLS),
+        stalled: history.stalls(LATELY),
         others_hold_most: sample.others_hold_most(),
         heap_profiles: status.heap_profiles,
     }

@@ -23,7 +23,7 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use highwater::model::{Forecast, Levels, Threshold};
+use highwater::model::{Forecast, Levels, Line, Threshold};
 use highwater::{Bytes, Level};
 
 /// Without a sample for so long nothing is known any more: the agent's own gauges are absent then, too.
@@ -56,6 +56,8 @@ pub(crate) struct Facts {
     /// How old the last sample is; `None` before the first.
     pub(crate) age: Option<Duration>,
     pub(crate) used: Option<Bytes>,
+    /// The most that was used in the last ten seconds: what hovers at a line is not below it and above it in turn.
+    pub(crate) used_lately: Option<Bytes>,
     pub(crate) limit: Option<Bytes>,
     /// What is left below the limit.
     pub(crate) available: Option<Bytes>,
@@ -202,10 +204,10 @@ fn stalled(facts: &Facts) -> Option<Verdict> {
             ".",
             "Look at the page cache: a working set that does not fit is read again and again. Raise the limit, or read less.",
         ),
-        Stand::Above(_) => {
+        Stand::Above(..) => {
             (", and use is above its level.", "Free memory or shed load now: the kernel reclaims what is in use.")
         }
-        Stand::NearLimit => (
+        Stand::NearLimit(_) => (
             ", and memory is near its limit.",
             "Free memory or shed load now, then raise the limit: the kernel reclaims what is in use.",
         ),
@@ -216,17 +218,17 @@ fn stalled(facts: &Facts) -> Option<Verdict> {
 
 fn near_limit(facts: &Facts) -> Option<Verdict> {
     let mut reason = facts.use_of_limit();
-    let title = match facts.stand() {
+    let (title, level) = match facts.stand() {
         Stand::Normal | Stand::Leaving => return None,
-        Stand::Above(line) => {
+        Stand::Above(level, line) => {
             if let Some(line) = line {
                 let _ = write!(reason, " The level begins at {}.", Size(line));
             }
-            "Above its level"
+            ("Above its level", level)
         }
-        Stand::NearLimit => "Near the limit",
+        Stand::NearLimit(level) => ("Near the limit", level),
     };
-    let tone = if facts.level == Level::Elevated { Tone::Watch } else { Tone::Bad };
+    let tone = if level == Level::Elevated { Tone::Watch } else { Tone::Bad };
     reason.push_str(&facts.left());
     reason.push_str(&facts.ahead());
     let next = match (facts.others_hold_most, facts.heap_profiles) {
@@ -238,7 +240,7 @@ fn near_limit(facts: &Facts) -> Option<Verdict> {
             "Look at which part grew: \"What changed\" below tells it. Heap profiles, which are off, would name the functions."
         }
     };
-    Some(say(Kind::NearLimit, tone, format!("{title}: {}", facts.level), reason, next))
+    Some(say(Kind::NearLimit, tone, format!("{title}: {level}"), reason, next))
 }
 
 /// A level is told to be over only once use was below its line for a while, and the verdict goes by what is used.
@@ -381,28 +383,30 @@ enum Stand {
     /// One is, and use is back below where the lowest one is left.
     Leaving,
     /// One is, which says nothing of a limit: it begins at so many bytes.
-    Above(Option<Bytes>),
+    Above(Level, Option<Bytes>),
     /// One is that is measured by the limit.
-    NearLimit,
+    NearLimit(Level),
 }
 
 impl Facts {
     fn stand(&self) -> Stand {
-        let index = match self.level {
-            Level::Normal => return Stand::Normal,
-            Level::Elevated => 0,
-            Level::High => 1,
-            Level::Critical => 2,
+        let raised = Level::RAISED.into_iter().zip(self.levels.lines(self.limit)).zip(self.levels.thresholds());
+        let used = self.used.max(self.used_lately);
+        // A level is left after the ones above it, one hold after the other: what is told is the one that use is at.
+        let is_at = |line: Option<Line>| match (used, line) {
+            (Some(used), Some(line)) => used >= line.leave,
+            _ => false,
         };
-        let lines = self.levels.lines(self.limit);
-        let lowest = lines.into_iter().flatten().next();
-        if self.used.zip(lowest).is_some_and(|(used, line)| used < line.leave) {
-            return Stand::Leaving;
-        }
-        match self.levels.thresholds().get(index) {
-            Some(Threshold::Amount(line)) => Stand::Above(Some(*line)),
-            _ if self.limit.is_none() => Stand::Above(None),
-            _ => Stand::NearLimit,
+        let is_known = used.is_some() && self.levels.lines(self.limit).iter().any(Option::is_some);
+        let mut at_or_below = raised.filter(|((level, _), _)| *level <= self.level);
+        let last =
+            if is_known { at_or_below.filter(|((_, line), _)| is_at(*line)).last() } else { at_or_below.next_back() };
+        match last {
+            _ if self.level == Level::Normal => Stand::Normal,
+            None => Stand::Leaving,
+            Some(((level, _), Threshold::Amount(line))) => Stand::Above(level, Some(line)),
+            Some(((level, _), _)) if self.limit.is_none() => Stand::Above(level, None),
+            Some(((level, _), _)) => Stand::NearLimit(level),
         }
     }
 

@@ -4,7 +4,7 @@
  * server: it reads on when it is seen again. */
 
 /** `attempts`: since the last sample that could be used. What answers, and gives none, is not asked faster for it. */
-const link = { source: null, heard: 0, attempts: 0, away: null, timer: 0 };
+const link = { source: null, heard: 0, attempts: 0, away: null, polls: false, timer: 0 };
 /** A row comes every second, without one a state every five. A connection that is made anew at once is not worth a word. */
 const SILENT = 10_000, UNHEARD = 4_000, BACKOFF = [1, 2, 4, 8, 15];
 
@@ -44,14 +44,15 @@ function connect() {
   source.onopen = () => { open = true; back(); };
   source.onerror = () => {
     // The end of a stream that was open is none of the service; that it cannot be opened again may be.
-    if (!open || source.readyState === EventSource.CLOSED) away();
+    if (source.readyState === EventSource.CLOSED) return refused();
+    if (!open) away();
     open = false;
-    if (source.readyState === EventSource.CLOSED) retry(fetchSnapshot);
   };
   source.addEventListener("sample", heard(({ row, state }) => {
     // Another process answers at this address now: nothing of the old one's is its.
     if (who(state) !== who(store.state)) return anew();
     link.attempts = 0;
+    link.polls = false;
     // No row where the agent took no sample: only the verdict is new.
     if (row) follow(append(row));
     store.state = state;
@@ -66,6 +67,16 @@ function connect() {
     draw();
   }));
   source.addEventListener("reset", anew);
+}
+
+/** A stream that a browser gives up was answered by something else. Where too many follow already, snapshots do as well. */
+async function refused() {
+  const answer = await fetch(`api/live?after=${store.seq}`, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
+  answer?.body?.cancel();
+  link.polls = answer?.status === 503;
+  if (!link.polls) away(answer && !answer.ok ? `it answered ${answer.status}` : undefined, answer?.status);
+  numbers();
+  retry(fetchSnapshot);
 }
 
 /** Begins anew: at once, and where that did not lead to a sample, not at once again. */
@@ -111,7 +122,7 @@ function onVisibility() {
 function watchOver() {
   if (document.hidden) return;
   if (link.away) return numbers();
-  if (link.source && performance.now() - link.heard > SILENT) {
+  if (link.source && !link.polls && performance.now() - link.heard > SILENT) {
     away();
     retry(fetchSnapshot);
   }

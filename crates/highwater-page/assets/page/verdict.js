@@ -41,22 +41,26 @@ function heading() {
 
 function linkState() {
   if (offline) return ["still", known(newest()) ? `Saved ${new Date(newest() * 1000).toLocaleString()}` : "Saved"];
-  if (link.away) return ["away", `${REFUSED[link.away.status] ? `Answered ${link.away.status}` : "No answer"}, trying again`];
+  if (link.away) return ["away", `${refusal(link.away.status) ? `Answered ${link.away.status}` : "No answer"}, trying again`];
+  if (link.polls) return ["wait", "Too many follow it: every 15 s"];
   return store.state.verdict ? ["live", "Live"] : ["wait", "Connecting"];
 }
 
 /** What a refusal means, by its status: who refuses does run. */
-const REFUSED = {
-  401: { title: "It asks for its token", next: "Open the address that the service printed at its start." },
+const REFUSALS = {
+  401: { title: "It asks who you are", next: "Open it by the address that has its token, or log in." },
+  403: { title: "It refuses this address", next: "Open it by a name that it knows: HIGHWATER_PAGE_HOSTS." },
   503: { title: "Too many look at once, or the page is off", next: "Close tabs that nobody needs, or wait." },
 };
+const refusal = (status) => (status >= 400
+  ? REFUSALS[status] ?? { title: `It answers ${status}`, next: "Look what stands between this page and the service." } : undefined);
 
 /** The agent's verdict; while the service does not answer, that, since a verdict of the past is none. */
 function currentVerdict() {
   const { verdict } = store.state;
   const silence = performance.now() - link.heard;
   if (!link.away || silence < UNHEARD) return verdict;
-  const { why, status } = link.away, refused = REFUSED[status];
+  const { why, status } = link.away, refused = refusal(status);
   const { title, next } = refused ?? { title: "No answer", next: "Look whether it still runs." };
   const lead = `The service has ${refused ? "shown nothing" : "not answered"} for ${duration(silence / 1000)}.`;
   return {

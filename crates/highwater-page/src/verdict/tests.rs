@@ -8,6 +8,7 @@ fn well() -> Facts {
         is_running: true,
         age: Some(Duration::from_millis(400)),
         used: Some(Bytes::mib(117)),
+        used_lately: None,
         limit: Some(Bytes::mib(512)),
         available: Some(Bytes::mib(395)),
         level: Level::Normal,
@@ -258,6 +259,7 @@ fn a_level_in_bytes_says_nothing_of_a_limit() {
 #[test]
 fn the_order_is_that_of_the_table() {
     let mut facts = Facts {
+        used_lately: None,
         is_running: false,
         age: None,
         used: None,
@@ -362,6 +364,7 @@ proptest! {
             forecast
         });
         let facts = Facts {
+            used_lately: None,
             is_running, age, used, limit, available, level, levels, growth, is_growing, forecast, warm_up_left, allocated, held,
             usage, cache, stalled, others_hold_most, heap_profiles,
         };
@@ -383,4 +386,20 @@ proptest! {
 fn forecast_once() -> Forecast {
     static FORECAST: std::sync::OnceLock<Forecast> = std::sync::OnceLock::new();
     *FORECAST.get_or_init(|| forecast(1, 2, 3))
+}
+
+#[test]
+fn what_hovers_at_a_line_is_above_it_and_what_has_fallen_is_at_the_level_that_it_is_at() {
+    let told = |level, mib: u64, lately: u64| {
+        let used = Some(Bytes::mib(mib));
+        let facts = Facts { level, used, used_lately: Some(Bytes::mib(lately)), ..well() };
+        let Verdict { title, tone, .. } = verdict(&facts);
+        (title, tone)
+    };
+    // Elevated begins at 384 of 512 MiB, and is left below 358.
+    assert_eq!(told(Level::Elevated, 350, 365), ("Near the limit: elevated".to_owned(), Tone::Watch));
+    assert_eq!(told(Level::Elevated, 350, 352), ("Back below its level".to_owned(), Tone::Info));
+    assert_eq!(told(Level::Critical, 500, 500), ("Near the limit: critical".to_owned(), Tone::Bad));
+    assert_eq!(told(Level::Critical, 390, 390), ("Near the limit: elevated".to_owned(), Tone::Watch));
+    assert_eq!(told(Level::Critical, 100, 100), ("Back below its level".to_owned(), Tone::Info));
 }
