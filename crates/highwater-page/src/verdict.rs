@@ -399,8 +399,7 @@ impl Facts {
         };
         let is_known = used.is_some() && self.levels.lines(self.limit).iter().any(Option::is_some);
         let mut at_or_below = raised.filter(|((level, _), _)| *level <= self.level);
-        let last =
-            if is_known { at_or_below.filter(|((_, line), _)| is_at(*line)).last() } else { at_or_below.next_back() };
+        let last = at_or_below.rfind(|((_, line), _)| !is_known || is_at(*line));
         match last {
             _ if self.level == Level::Normal => Stand::Normal,
             None => Stand::Leaving,
